@@ -1,0 +1,1 @@
+export { FlowTable, Application, applicationNames } from './flow-table.js';

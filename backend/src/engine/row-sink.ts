@@ -1,0 +1,246 @@
+/**
+ * Rows as TabSeparated bytes, built in the worker that made them: numbers and addresses straight into a growing byte
+ * array, no strings on the way. One RowWriter per table; columns are appended in the order of the table's definition.
+ */
+import { tables } from '../tables/index.js';
+import type { RowBlock, TableName } from '../tables/index.js';
+
+const tab = 9;
+const newline = 10;
+const hexDigits = new TextEncoder().encode('0123456789abcdef');
+const utf8 = new TextEncoder();
+
+export class RowWriter {
+  readonly table: TableName;
+  rows = 0;
+  private bytes = new Uint8Array(1 << 16);
+  private length = 0;
+  private column = 0;
+  private readonly columnCount: number;
+  private readonly stamp: Uint8Array;
+
+  /** @param stamp the leading columns (probe, partition, first_seq, last_seq) as text with a tab after each */
+  constructor(table: TableName, stamp: Uint8Array) {
+    this.table = table;
+    this.stamp = stamp;
+    this.columnCount = tables[table].columns.length;
+  }
+
+  /** Bytes gathered so far. */
+  get size(): number {
+    return this.length;
+  }
+
+  /** Start a row: the stamp columns are written here. */
+  begin(): void {
+    this.reserve(this.stamp.length + 64);
+    this.bytes.set(this.stamp, this.length);
+    this.length += this.stamp.length;
+    this.column = 4;
+  }
+
+  /** End the row; throws when the row does not have exactly the table's columns (our own mistake). */
+  end(): void {
+    if (this.column !== this.columnCount) {
+      throw new Error(`${this.table}: a row of ${this.column} columns, expected ${this.columnCount}`);
+    }
+    this.bytes[this.length - 1] = newline;
+    this.rows += 1;
+  }
+
+  /** A whole number, 0 .. 2^53. */
+  number(value: number): void {
+    this.reserve(24);
+    this.digits(value);
+    this.separate();
+  }
+
+  /** A 64-bit number in two halves. */
+  number64(high: number, low: number): void {
+    if (high === 0) return this.number(low >>> 0);
+    const text = ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toString();
+    this.ascii(text);
+    this.separate();
+  }
+
+  /** Any text; tabs, newlines, backslashes and NUL are escaped. */
+  text(value: string): void {
+    this.escaped(value, false);
+    this.separate();
+  }
+
+  /** 16 address bytes in network order, as IPv6 text (eight groups, not shortened). */
+  address(bytes: Uint8Array, offset: number): void {
+    this.reserve(48);
+    const out = this.bytes;
+    let at = this.length;
+    for (let i = 0; i < 16; i += 1) {
+      const byte = bytes[offset + i]!;
+      if (i > 0 && (i & 1) === 0) out[at++] = 58;
+      out[at++] = hexDigits[byte >>> 4]!;
+      out[at++] = hexDigits[byte & 15]!;
+    }
+    this.length = at;
+    this.separate();
+  }
+
+  /** DateTime64(9) as seconds.nanoseconds since the epoch, UTC. */
+  time(seconds: number, nanoseconds: number): void {
+    this.reserve(32);
+    this.digits(seconds);
+    this.bytes[this.length++] = 46;
+    let divisor = 100_000_000;
+    let rest = nanoseconds;
+    for (let i = 0; i < 9; i += 1) {
+      const digit = Math.floor(rest / divisor);
+      this.bytes[this.length++] = 48 + digit;
+      rest -= digit * divisor;
+      divisor = divisor >= 10 ? divisor / 10 : 1;
+    }
+    this.separate();
+  }
+
+  numbers(values: ArrayLike<number>): void {
+    this.reserve(values.length * 21 + 4);
+    this.bytes[this.length++] = 91;
+    for (let i = 0; i < values.length; i += 1) {
+      if (i > 0) this.bytes[this.length++] = 44;
+      this.digits(values[i]!);
+    }
+    this.bytes[this.length++] = 93;
+    this.separate();
+  }
+
+  texts(values: readonly string[]): void {
+    this.reserve(4);
+    this.bytes[this.length++] = 91;
+    values.forEach((value, i) => {
+      this.ascii(i > 0 ? ",'" : "'");
+      this.escaped(value, true);
+      this.ascii("'");
+    });
+    this.reserve(4);
+    this.bytes[this.length++] = 93;
+    this.separate();
+  }
+
+  /** Map(String, UInt64) */
+  map(values: Readonly<Record<string, number>>): void {
+    this.ascii('{');
+    Object.entries(values).forEach(([key, value], i) => {
+      this.ascii(i > 0 ? ",'" : "'");
+      this.escaped(key, true);
+      this.ascii(`':${value}`);
+    });
+    this.ascii('}');
+    this.separate();
+  }
+
+  /** Take the rows gathered so far; the writer is empty afterwards. */
+  take(): RowBlock {
+    const block = { table: this.table, rows: this.rows, bytes: this.bytes.slice(0, this.length) };
+    this.rows = 0;
+    this.length = 0;
+    return block;
+  }
+
+  private digits(value: number): void {
+    if (value < 10) {
+      this.bytes[this.length++] = 48 + value;
+      return;
+    }
+    let rest = value;
+    let places = 1;
+    for (let limit = 10; limit <= rest; limit *= 10) places += 1;
+    let at = this.length + places;
+    this.length = at;
+    while (rest > 0xffffffff) {
+      const next = Math.floor(rest / 10);
+      this.bytes[--at] = 48 + (rest - next * 10);
+      rest = next;
+    }
+    rest >>>= 0;
+    while (at > this.length - places) {
+      const next = (rest / 10) >>> 0;
+      this.bytes[--at] = 48 + (rest - next * 10);
+      rest = next;
+    }
+  }
+
+  private ascii(value: string): void {
+    this.reserve(value.length);
+    for (let i = 0; i < value.length; i += 1) this.bytes[this.length++] = value.charCodeAt(i);
+  }
+
+  private escaped(value: string, quoted: boolean): void {
+    this.reserve(value.length * 6);
+    let plain = true;
+    for (let i = 0; i < value.length; i += 1) {
+      const code = value.charCodeAt(i);
+      if (code < 32 || code === 92 || code === 39 || code > 126) {
+        plain = false;
+        break;
+      }
+    }
+    if (plain) {
+      for (let i = 0; i < value.length; i += 1) this.bytes[this.length++] = value.charCodeAt(i);
+      return;
+    }
+    const escapedText = value.replace(
+      quoted ? /[\\'\t\n\r\0\b\f]/g : /[\\\t\n\r\0\b\f]/g,
+      (character) => escapes[character] ?? character,
+    );
+    const encoded = utf8.encode(escapedText);
+    this.reserve(encoded.length);
+    this.bytes.set(encoded, this.length);
+    this.length += encoded.length;
+  }
+
+  private separate(): void {
+    this.bytes[this.length++] = tab;
+    this.column += 1;
+  }
+
+  private reserve(bytes: number): void {
+    const wanted = this.length + bytes + 8;
+    if (wanted <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(wanted, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+}
+
+const escapes: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  "'": "\\'",
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\0': '\\0',
+  '\b': '\\b',
+  '\f': '\\f',
+};
+
+/** The row writers of one flush, one per table, made when first used. */
+export class RowSink {
+  private readonly writers = new Map<TableName, RowWriter>();
+  private readonly stamp: Uint8Array;
+
+  constructor(probe: string, partition: number, firstSeq: number, lastSeq: number) {
+    this.stamp = utf8.encode(`${probe.replace(/[\\\t\n\r\0]/g, '_')}\t${partition}\t${firstSeq}\t${lastSeq}\t`);
+  }
+
+  table(name: TableName): RowWriter {
+    let writer = this.writers.get(name);
+    if (!writer) {
+      writer = new RowWriter(name, this.stamp);
+      this.writers.set(name, writer);
+    }
+    return writer;
+  }
+
+  /** All rows, a block per table that has any. */
+  take(): RowBlock[] {
+    return [...this.writers.values()].filter((writer) => writer.rows > 0).map((writer) => writer.take());
+  }
+}

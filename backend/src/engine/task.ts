@@ -1,0 +1,78 @@
+/**
+ * Tasks: what the engine computes from packets. A task type is one file in tasks/ and one line in tasks/index.ts.
+ *
+ * Contract: a task keeps only state that adds up between flushes (counts, maxima, sketch cells) plus bounded look-ahead
+ * state (half-seen transactions). `flush` writes what was gathered since the flush before and empties it. Rows that
+ * come late simply make another row for their window. No task allocates per packet.
+ */
+import type { PacketBatch } from '@netspectra/proto';
+import type { TSchema, Static } from '@sinclair/typebox';
+import type { RowSink } from './row-sink.js';
+import type { FlowTable } from './flow-table/index.js';
+
+/** The rows of a batch that belong to this worker's partition, with what the flow table found out about each. */
+export interface PacketSelection {
+  batch: PacketBatch;
+  /** row numbers in the batch, the first `count` are valid */
+  rows: Uint32Array;
+  count: number;
+  /** per selected packet: index into the flow table, or -1 (no addresses, or table full) */
+  flow: Int32Array;
+  /** per selected packet: 0 sent by the flow's client, 1 by its server */
+  direction: Uint8Array;
+  /** per selected packet: PacketEvent bits */
+  events: Uint8Array;
+}
+
+/** What the flow table noticed about a packet. */
+export const PacketEvent = {
+  NewFlow: 1,
+  /** TCP payload (or SYN/FIN) whose sequence range was seen before */
+  Retransmission: 2,
+  /** TCP segment that fills a hole left behind */
+  OutOfOrder: 4,
+  /** TCP window of 0 on a segment that is not RST (nor SYN) */
+  ZeroWindow: 8,
+  /** this packet completed the handshake: flowTable.rttNanoseconds[flow] is new */
+  RttMeasured: 16,
+  /** the flow ended before (FIN both ways or RST) and this packet began it anew */
+  Reopened: 32,
+} as const;
+
+export interface TaskContext {
+  readonly flowTable: FlowTable;
+  readonly probe: string;
+  /** width of a counter window, seconds */
+  readonly counterWindowSeconds: number;
+  /** width of a flow window, seconds */
+  readonly flowWindowSeconds: number;
+  /** width of a sketch window, seconds */
+  readonly sketchWindowSeconds: number;
+  /** false for `analyze`: only the report is wanted, so keep nothing per window */
+  readonly windows: boolean;
+  /** true for `analyze`: keep what `report` needs */
+  readonly report: boolean;
+}
+
+export interface Task<Report = unknown> {
+  process(selection: PacketSelection): void;
+  /** Write rows for everything since the last flush and empty it. Only called when context.windows. */
+  flush(sink: RowSink): void;
+  /** At the end of the stream: give up waiting for partners of half-seen transactions (they become rows of their own). */
+  finish(): void;
+  /** The whole run's result of this partition, structured-clonable; merged with other partitions' by the task type. */
+  report(): Report;
+}
+
+export interface TaskType<Schema extends TSchema = TSchema, Report = unknown> {
+  readonly type: string;
+  /** options in the configuration, besides `type`; every one has a default, bounds and a description */
+  readonly schema: Schema;
+  create(options: Static<Schema>, context: TaskContext): Task<Report>;
+  /** Put the partitions' reports together. */
+  merge(reports: Report[]): Report;
+}
+
+/** Keeps the types of a task module together. */
+export const defineTask = <Schema extends TSchema, Report>(task: TaskType<Schema, Report>): TaskType<Schema, Report> =>
+  task;

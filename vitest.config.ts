@@ -1,0 +1,23 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    // Unit tests run on the sources; tests that start processes use the build.
+    alias: [
+      { find: '@netspectra/collector/decode', replacement: source('./collector/src/decode/index.ts') },
+      { find: '@netspectra/proto', replacement: source('./proto/src/index.ts') },
+      { find: '@netspectra/query', replacement: source('./query/src/index.ts') },
+      { find: '@netspectra/collector', replacement: source('./collector/src/index.ts') },
+    ],
+  },
+  test: {
+    include: ['{proto,query,collector,backend}/src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    pool: 'forks', // chDB keeps one store a process; a crash must not take the other tests along
+    maxWorkers: 2,
+    testTimeout: 30_000,
+  },
+});
