@@ -1,6 +1,9 @@
 /**
  * Rows as TabSeparated bytes, built in the worker that made them: numbers and addresses straight into a growing byte
  * array, no strings on the way. One RowWriter per table; columns are appended in the order of the table's definition.
+ *
+ * Rows may be written at any time; which stretch of the stream they belong to is known at the flush, so `take` fills
+ * first_seq and last_seq into the place kept for them (zero-padded decimals of fixed width).
  */
 import { tables } from '../tables/index.js';
 import type { RowBlock, TableName } from '../tables/index.js';
@@ -9,6 +12,9 @@ const tab = 9;
 const newline = 10;
 const hexDigits = new TextEncoder().encode('0123456789abcdef');
 const utf8 = new TextEncoder();
+const stampColumns = 4;
+const seqDigits = 16;
+const padded = (seq: number): string => String(seq).padStart(seqDigits, '0');
 
 export class RowWriter {
   readonly table: TableName;
@@ -18,6 +24,7 @@ export class RowWriter {
   private column = 0;
   private readonly columnCount: number;
   private readonly stamp: Uint8Array;
+  private starts = new Uint32Array(1024);
 
   /** @param stamp the leading columns (probe, partition, first_seq, last_seq) as text with a tab after each */
   constructor(table: TableName, stamp: Uint8Array) {
@@ -34,9 +41,15 @@ export class RowWriter {
   /** Start a row: the stamp columns are written here. */
   begin(): void {
     this.reserve(this.stamp.length + 64);
+    if (this.rows === this.starts.length) {
+      const grown = new Uint32Array(this.rows * 2);
+      grown.set(this.starts);
+      this.starts = grown;
+    }
+    this.starts[this.rows] = this.length;
     this.bytes.set(this.stamp, this.length);
     this.length += this.stamp.length;
-    this.column = 4;
+    this.column = stampColumns;
   }
 
   /** End the row; throws when the row does not have exactly the table's columns (our own mistake). */
@@ -136,8 +149,15 @@ export class RowWriter {
     this.separate();
   }
 
-  /** Take the rows gathered so far; the writer is empty afterwards. */
-  take(): RowBlock {
+  /** Take the rows gathered so far, stamped as this stretch of the stream; the writer is empty afterwards. */
+  take(firstSeq: number, lastSeq: number): RowBlock {
+    const first = utf8.encode(padded(firstSeq));
+    const last = utf8.encode(padded(lastSeq));
+    for (let row = 0; row < this.rows; row += 1) {
+      const stampEnd = this.starts[row]! + this.stamp.length;
+      this.bytes.set(last, stampEnd - 1 - seqDigits);
+      this.bytes.set(first, stampEnd - 2 - 2 * seqDigits);
+    }
     const block = { table: this.table, rows: this.rows, bytes: this.bytes.slice(0, this.length) };
     this.rows = 0;
     this.length = 0;
@@ -186,11 +206,7 @@ export class RowWriter {
       for (let i = 0; i < value.length; i += 1) this.bytes[this.length++] = value.charCodeAt(i);
       return;
     }
-    const escapedText = value.replace(
-      quoted ? /[\\'\t\n\r\0\b\f]/g : /[\\\t\n\r\0\b\f]/g,
-      (character) => escapes[character] ?? character,
-    );
-    const encoded = utf8.encode(escapedText);
+    const encoded = utf8.encode(escapeText(value, quoted));
     this.reserve(encoded.length);
     this.bytes.set(encoded, this.length);
     this.length += encoded.length;
@@ -221,13 +237,18 @@ const escapes: Readonly<Record<string, string>> = {
   '\f': '\\f',
 };
 
-/** The row writers of one flush, one per table, made when first used. */
+/** ClickHouse's TabSeparated escapes; inside an array or map quotes are escaped too. */
+function escapeText(value: string, quoted = false): string {
+  return value.replace(quoted ? /[\\'\t\n\r\0\b\f]/g : /[\\\t\n\r\0\b\f]/g, (c) => escapes[c] ?? c);
+}
+
+/** A partition's row writers, one per table, made when first used. */
 export class RowSink {
   private readonly writers = new Map<TableName, RowWriter>();
   private readonly stamp: Uint8Array;
 
-  constructor(probe: string, partition: number, firstSeq: number, lastSeq: number) {
-    this.stamp = utf8.encode(`${probe.replace(/[\\\t\n\r\0]/g, '_')}\t${partition}\t${firstSeq}\t${lastSeq}\t`);
+  constructor(probe: string, partition: number) {
+    this.stamp = utf8.encode(`${escapeText(probe)}\t${partition}\t${padded(0)}\t${padded(0)}\t`);
   }
 
   table(name: TableName): RowWriter {
@@ -239,8 +260,17 @@ export class RowSink {
     return writer;
   }
 
-  /** All rows, a block per table that has any. */
-  take(): RowBlock[] {
-    return [...this.writers.values()].filter((writer) => writer.rows > 0).map((writer) => writer.take());
+  /** Bytes gathered in all tables. */
+  get size(): number {
+    let size = 0;
+    for (const writer of this.writers.values()) size += writer.size;
+    return size;
+  }
+
+  /** All rows as the stretch firstSeq..lastSeq, a block per table that has any; the sink is empty afterwards. */
+  take(firstSeq: number, lastSeq: number): RowBlock[] {
+    return [...this.writers.values()]
+      .filter((writer) => writer.rows > 0)
+      .map((writer) => writer.take(firstSeq, lastSeq));
   }
 }

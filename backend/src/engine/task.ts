@@ -41,6 +41,8 @@ export const PacketEvent = {
 
 export interface TaskContext {
   readonly flowTable: FlowTable;
+  /** where rows go, at any time between flushes */
+  readonly rows: RowSink;
   readonly probe: string;
   /** width of a counter window, seconds */
   readonly counterWindowSeconds: number;
@@ -57,7 +59,7 @@ export interface TaskContext {
 export interface Task<Report = unknown> {
   process(selection: PacketSelection): void;
   /** Write rows for everything since the last flush and empty it. Only called when context.windows. */
-  flush(sink: RowSink): void;
+  flush(): void;
   /** At the end of the stream: give up waiting for partners of half-seen transactions (they become rows of their own). */
   finish(): void;
   /** The whole run's result of this partition, structured-clonable; merged with other partitions' by the task type. */
