@@ -12,7 +12,7 @@ const tab = 9;
 const newline = 10;
 const hexDigits = new TextEncoder().encode('0123456789abcdef');
 const utf8 = new TextEncoder();
-const stampColumns = 4;
+const stampColumns = 5;
 const seqDigits = 16;
 const padded = (seq: number): string => String(seq).padStart(seqDigits, '0');
 
@@ -26,7 +26,7 @@ export class RowWriter {
   private readonly stamp: Uint8Array;
   private starts = new Uint32Array(1024);
 
-  /** @param stamp the leading columns (probe, partition, first_seq, last_seq) as text with a tab after each */
+  /** @param stamp the leading columns (probe, epoch, partition, first_seq, last_seq) as text with a tab after each */
   constructor(table: TableName, stamp: Uint8Array) {
     this.table = table;
     this.stamp = stamp;
@@ -247,8 +247,8 @@ export class RowSink {
   private readonly writers = new Map<TableName, RowWriter>();
   private readonly stamp: Uint8Array;
 
-  constructor(probe: string, partition: number) {
-    this.stamp = utf8.encode(`${escapeText(probe)}\t${partition}\t${padded(0)}\t${padded(0)}\t`);
+  constructor(probe: string, epoch: bigint, partition: number) {
+    this.stamp = utf8.encode(`${escapeText(probe)}\t${epoch}\t${partition}\t${padded(0)}\t${padded(0)}\t`);
   }
 
   table(name: TableName): RowWriter {

@@ -3,7 +3,8 @@
  * row blocks, storage makes its DDL and checks, and the query planner knows what exists.
  *
  * Column names are the words of the API and the filter language. Every row is a delta (additive), stamped with the
- * stretch of the packet stream it comes from: `partition`, `first_seq`, `last_seq`.
+ * stretch of the packet stream it comes from: `probe`, `epoch`, `partition`, `first_seq`, `last_seq`. An epoch names one
+ * run of a live capture, or the content of one capture file.
  */
 
 export interface TableColumn {
@@ -30,6 +31,7 @@ const columns = (text: string): TableColumn[] =>
 /** Stands first in every table. */
 const stamp = `
   probe LowCardinality(String)
+  epoch UInt64
   partition UInt16
   first_seq UInt64
   last_seq UInt64`;
@@ -219,7 +221,6 @@ const probeStats = table(
   `
   timestamp DateTime64(9)
   source String
-  epoch UInt64
   partitions UInt16
   position UInt64
   complete UInt8
