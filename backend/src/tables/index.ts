@@ -266,6 +266,7 @@ export interface Flush {
   /** names the stream: (probe, epoch); for a capture file the epoch is made from its content */
   readonly probe: string;
   readonly epoch: bigint;
+  readonly partition: number;
   readonly firstSeq: number;
   readonly lastSeq: number;
   /** side tables first, the accounting table last */
