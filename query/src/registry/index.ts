@@ -1,0 +1,5 @@
+export * from './dimensions.js';
+export * from './measures.js';
+export * from './source.js';
+export * from './tables.js';
+export * from './units.js';
