@@ -1,1 +1,2 @@
-export {};
+/** Capture sources for Node. Decoding, which also runs in the browser, is `@netspectra/collector/decode`. */
+export * from './capture/index.js';

@@ -1,0 +1,26 @@
+/** Capture files: byte sources, framing, writers. */
+export { CaptureError, captureErrorCodes, type CaptureErrorCode } from './errors.js';
+export {
+  CaptureDamage,
+  captureDamageNames,
+  describeCaptureDamage,
+  type CaptureDamageReason,
+} from './framing/damage.js';
+export {
+  CaptureFormat,
+  CaptureState,
+  damagePlacesMax,
+  interfacesPerSectionMax,
+  linkTypeUnknown,
+  type DamagePlace,
+} from './framing/capture-state.js';
+export { CaptureFramer, recordBytesMax } from './framing/framer.js';
+export { FrameFlag, FrameTable } from './framing/frame-table.js';
+export { frameBytes, frameStream, type FramesHandler } from './framing/frame-stream.js';
+export {
+  PcapngWriter,
+  PcapWriter,
+  type PcapngInterface,
+  type PcapngWriterOptions,
+  type PcapWriterOptions,
+} from './pcap-writer.js';
