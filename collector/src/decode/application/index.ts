@@ -1,0 +1,7 @@
+/** Application protocols: pure parsers of messages, and the ordering of TCP segments they need. */
+export * from './dns.js';
+export * from './dns-names.js';
+export * from './http.js';
+export * from './recognition.js';
+export * from './tcp-stream.js';
+export * from './tls.js';
