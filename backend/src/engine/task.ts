@@ -5,39 +5,13 @@
  * state (half-seen transactions). `flush` writes what was gathered since the flush before and empties it. Rows that
  * come late simply make another row for their window. No task allocates per packet.
  */
-import type { PacketBatch } from '@netspectra/proto';
 import type { TSchema, Static } from '@sinclair/typebox';
 import type { RowSink } from './row-sink.js';
 import type { FlowTable } from './flow-table/index.js';
+import type { PacketSelection } from './packet-selection.js';
 
-/** The rows of a batch that belong to this worker's partition, with what the flow table found out about each. */
-export interface PacketSelection {
-  batch: PacketBatch;
-  /** row numbers in the batch, the first `count` are valid */
-  rows: Uint32Array;
-  count: number;
-  /** per selected packet: index into the flow table, or -1 (no addresses, or table full) */
-  flow: Int32Array;
-  /** per selected packet: 0 sent by the flow's client, 1 by its server */
-  direction: Uint8Array;
-  /** per selected packet: PacketEvent bits */
-  events: Uint8Array;
-}
-
-/** What the flow table noticed about a packet. */
-export const PacketEvent = {
-  NewFlow: 1,
-  /** TCP payload (or SYN/FIN) whose sequence range was seen before */
-  Retransmission: 2,
-  /** TCP segment that fills a hole left behind */
-  OutOfOrder: 4,
-  /** TCP window of 0 on a segment that is not RST (nor SYN) */
-  ZeroWindow: 8,
-  /** this packet completed the handshake: flowTable.rttNanoseconds[flow] is new */
-  RttMeasured: 16,
-  /** the flow ended before (FIN both ways or RST) and this packet began it anew */
-  Reopened: 32,
-} as const;
+export { PacketEvent, createSelection } from './packet-selection.js';
+export type { PacketSelection } from './packet-selection.js';
 
 export interface TaskContext {
   readonly flowTable: FlowTable;
@@ -54,6 +28,8 @@ export interface TaskContext {
   readonly windows: boolean;
   /** true for `analyze`: keep what `report` needs */
   readonly report: boolean;
+  /** most entries of each list in a report */
+  readonly reportTop: number;
 }
 
 export interface Task<Report = unknown> {

@@ -1,1 +1,2 @@
-export { FlowTable, Application, applicationNames } from './flow-table.js';
+export { FlowTable, FlowEndReason, hashOfRecord, Application, applicationNames } from './flow-table.js';
+export type { FlowTableOptions } from './flow-table.js';

@@ -1,0 +1,291 @@
+/**
+ * Manager: runs a capture through the pipeline. It makes the shared state, starts the workers, feeds streams, hands
+ * flushes to the writer in order, and puts the partitions' reports together.
+ *
+ * `stop()` ends a run gracefully: what was framed is consumed, everything gathered is written, then `run` resolves.
+ */
+import { Worker } from 'node:worker_threads';
+import { CaptureFramer, CaptureState, FrameTable, recordBytesMax } from '@netspectra/collector';
+import type { CaptureSource } from '@netspectra/collector';
+import { partitionOf } from '@netspectra/collector/decode';
+import type { Flush, Writer } from '../tables/index.js';
+import { mergeAccounting } from './accounting.js';
+import type { AccountingReport } from './accounting.js';
+import type { ConversationReport } from './conversations.js';
+import { hashOfRecord } from './flow-table/index.js';
+import { FileSource } from './pipeline/chunk-source.js';
+import { PartitionWorker } from './pipeline/partition-worker.js';
+import type { FlushMessage, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
+import { createPipelineBuffers, PipelineShared } from './pipeline/shared-state.js';
+import type { WorkerData, WorkerMessage } from './pipeline/worker-thread.js';
+import { taskTypes } from './tasks/index.js';
+
+export interface ManagerOptions extends Omit<
+  WorkerOptions,
+  'source' | 'firstChunk' | 'flushAtChunk' | 'windows' | 'epoch' | 'sourceName'
+> {
+  /** threads = partitions */
+  readonly workers: number;
+  readonly chunkBytes?: number;
+  readonly chunkRows?: number;
+  /** Files up to this many bytes are read in the caller's thread when there is no writer; starting threads costs more. */
+  readonly inlineBytes?: number;
+}
+
+/** Where an earlier run of the same source stopped, from the store. */
+export interface ResumePoint {
+  /** first chunk to read */
+  readonly chunk: number;
+  /** its file offset */
+  readonly position: number;
+  /** a flush was under way up to this chunk; -1 = none */
+  readonly flushAtChunk: number;
+}
+
+export interface RunSource {
+  readonly capture: CaptureSource;
+  readonly name: string;
+  /** names the content; rows of the same epoch are the same rows */
+  readonly epoch: bigint;
+  readonly resume?: ResumePoint;
+}
+
+export interface RunProgress {
+  /** packets framed */
+  readonly packets: number;
+  /** bytes of the (uncompressed) capture read */
+  readonly offset: number;
+  /** bytes of the file as it lies on disk, and how many of them are read; null when unknown (standard input) */
+  readonly size: number | null;
+  readonly read: number;
+}
+
+export interface RunResult {
+  readonly accounting: AccountingReport;
+  readonly conversations: ConversationReport;
+  /** merged report by task type */
+  readonly tasks: ReadonlyMap<string, unknown>;
+  readonly capture: CaptureState;
+  /** the source ended by itself, not by `stop` */
+  readonly complete: boolean;
+}
+
+/** 512 KiB: a chunk, its rows and its index fit the second-level cache together; see test/load/chunk-size.js. */
+const defaultChunkBytes = 512 * 1024;
+const slotsPerWorker = 3;
+
+export class Manager {
+  private readonly options: ManagerOptions;
+  private readonly writer: Writer | null;
+  private shared: PipelineShared | null = null;
+  private source: RunSource | null = null;
+  private stopRequested = false;
+
+  /** @param writer where rows go; null = only the report is wanted */
+  constructor(options: ManagerOptions, writer: Writer | null) {
+    this.options = options;
+    this.writer = writer;
+  }
+
+  /** What is done so far. */
+  progress(): RunProgress {
+    const capture = this.source?.capture;
+    const offset = this.shared?.nextOffset ?? 0;
+    return {
+      packets: this.shared?.packets ?? 0,
+      offset,
+      size: capture ? (capture.kind === 'file' ? capture.size : (capture.compressedSize ?? null)) : null,
+      read: capture?.kind === 'stream' ? capture.bytesRead() : offset,
+    };
+  }
+
+  /** End the run after what is already framed. */
+  stop(): void {
+    this.stopRequested = true;
+    this.shared?.requestStop();
+  }
+
+  /** Run a capture to its end (or to `stop`). Rejects when a worker or the writer fails. */
+  async run(source: RunSource): Promise<RunResult> {
+    const { options } = this;
+    const { capture } = source;
+    const inline = capture.kind === 'file' && !this.writer && capture.size <= (options.inlineBytes ?? 0);
+    const workers = inline ? 1 : options.workers;
+    const chunkBytes = options.chunkBytes ?? defaultChunkBytes;
+    const buffers = createPipelineBuffers({
+      workers,
+      chunkBytes,
+      chunkRows: options.chunkRows ?? Math.max(16, Math.ceil(chunkBytes / 64)),
+      slots: inline ? 1 : workers * slotsPerWorker,
+      ringBytes: capture.kind === 'stream' ? recordBytesMax + 4 * chunkBytes : 0,
+    });
+    const shared = new PipelineShared(buffers);
+    this.shared = shared;
+    this.source = source;
+    const resume = source.resume ?? { chunk: 0, position: 0, flushAtChunk: -1 };
+    if (resume.position > 0) await skipTo(capture, shared.capture, resume.position);
+    shared.begin(resume.chunk, shared.capture.nextOffset);
+    if (this.stopRequested) shared.requestStop();
+    const workerOptions: WorkerOptions = {
+      ...options,
+      epoch: String(source.epoch),
+      sourceName: source.name,
+      source: capture.kind === 'file' ? { kind: 'file', path: capture.path, size: capture.size } : { kind: 'stream' },
+      firstChunk: resume.chunk,
+      flushAtChunk: resume.flushAtChunk,
+      windows: this.writer !== null,
+    };
+    const reports = inline
+      ? [runInline(shared, workerOptions)]
+      : await this.runThreads(shared, source, workers, (index): WorkerData => ({
+          buffers,
+          index,
+          options: workerOptions,
+        }));
+    return {
+      accounting: mergeAccounting(reports.map((report) => report.accounting)),
+      conversations: {
+        tcp: reports.reduce((sum, report) => sum + report.conversations.tcp, 0),
+        udp: reports.reduce((sum, report) => sum + report.conversations.udp, 0),
+      },
+      tasks: mergeTaskReports(reports),
+      capture: shared.capture,
+      complete: shared.sourceEnded,
+    };
+  }
+
+  private async runThreads(
+    shared: PipelineShared,
+    source: RunSource,
+    count: number,
+    dataOf: (index: number) => WorkerData,
+  ): Promise<WorkerReport[]> {
+    const foreign: Uint32Array[][] = [];
+    const reports: WorkerReport[] = [];
+    let writing: Promise<void> = Promise.resolve();
+    const threads: Worker[] = [];
+    try {
+      await new Promise<void>((resolve, reject) => {
+        // A failure ends the others too: they would wait for ever.
+        for (let index = 0; index < count; index += 1) {
+          const thread = new Worker(workerUrl(), { workerData: dataOf(index), resourceLimits: {} });
+          threads.push(thread);
+          thread.on('error', reject);
+          thread.on('exit', (code) => {
+            if (reports.length < count) reject(new Error(`engine worker ${index} ended early (exit code ${code})`));
+          });
+          thread.on('message', (message: WorkerMessage) => {
+            if (message.kind === 'flush') {
+              writing = writing.then(() => this.store(source, message)).then(() => shared.flushStored());
+              writing.catch(reject);
+            } else if (message.kind === 'foreign') {
+              foreign[index] = message.records;
+              if (foreign.filter(Boolean).length === count) {
+                const home = routeForeign(foreign.flat(), count);
+                threads.forEach((each, i) => each.postMessage({ kind: 'absorb', records: home[i] }));
+              }
+            } else {
+              reports[index] = message.report;
+              if (reports.filter(Boolean).length === count) writing.then(resolve, reject);
+            }
+          });
+        }
+        if (source.capture.kind === 'stream') this.feed(shared, source.capture).catch(reject);
+      });
+    } finally {
+      shared.requestStop();
+      await Promise.all(threads.map((thread) => thread.terminate()));
+    }
+    return reports;
+  }
+
+  private async store(source: RunSource, message: FlushMessage): Promise<void> {
+    const flush: Flush = {
+      probe: this.options.probe,
+      epoch: source.epoch,
+      partition: message.partition,
+      firstSeq: message.firstSeq,
+      lastSeq: message.lastSeq,
+      blocks: message.blocks,
+    };
+    await this.writer?.write(flush);
+  }
+
+  /** Move a stream's bytes into the ring, waiting while the workers are behind. */
+  private async feed(shared: PipelineShared, capture: CaptureSource & { kind: 'stream' }): Promise<void> {
+    const { ring } = shared;
+    let offset = 0;
+    for await (const bytes of capture.chunks()) {
+      let from = 0;
+      while (from < bytes.length) {
+        if (shared.stop || shared.chunkCount >= 0) break;
+        const version = shared.version();
+        const room = ring.length - (offset - shared.nextOffset);
+        if (room <= 0) {
+          await shared.waitAsync(version, 1000);
+          continue;
+        }
+        const at = offset % ring.length;
+        const length = Math.min(room, bytes.length - from, ring.length - at);
+        ring.set(bytes.subarray(from, from + length), at);
+        from += length;
+        offset += length;
+        shared.streamFilled(offset);
+      }
+      if (shared.stop || shared.chunkCount >= 0) break;
+    }
+    shared.endStream();
+  }
+}
+
+/** The built thread entry; tests that run on the sources use the build too, since a thread cannot load TypeScript. */
+function workerUrl(): URL {
+  return new URL(
+    import.meta.url.endsWith('.ts') ? '../../dist/engine/pipeline/worker-thread.js' : './pipeline/worker-thread.js',
+    import.meta.url,
+  );
+}
+
+function runInline(shared: PipelineShared, options: WorkerOptions): WorkerReport {
+  const worker = new PartitionWorker(shared, 0, options);
+  worker.run();
+  return worker.report();
+}
+
+/** Bring the capture state to where an earlier run stopped: the records before are framed and let go. */
+async function skipTo(capture: CaptureSource, state: CaptureState, position: number): Promise<void> {
+  if (capture.kind !== 'file') return; // a stream starts over; its rows up to there are known and stored once
+  const framer = new CaptureFramer(state);
+  const frames = new FrameTable(65_536);
+  const source = new FileSource(capture.path, capture.size);
+  const bytes = new Uint8Array(1 << 20);
+  let larger: Uint8Array | null = null;
+  const read = { bytes: 0, atEnd: false };
+  try {
+    while (state.nextOffset < position && !state.ended && !state.fatal) {
+      const target: Uint8Array = larger ?? bytes;
+      // Never past the position, so that framing stops exactly there.
+      source.read(target.subarray(0, Math.min(target.length, position - state.nextOffset)), state.nextOffset, read);
+      framer.frame(target, read.bytes, state.nextOffset, false, frames);
+      larger = framer.neededBytes > target.length ? new Uint8Array(framer.neededBytes) : null;
+    }
+  } finally {
+    source.close();
+  }
+}
+
+/** Sort foreign flow records by the partition that owns them. */
+function routeForeign(records: readonly Uint32Array[], partitions: number): Uint32Array[][] {
+  const home: Uint32Array[][] = Array.from({ length: partitions }, () => []);
+  for (const record of records) home[partitionOf(hashOfRecord(record), partitions)]!.push(record);
+  return home;
+}
+
+function mergeTaskReports(reports: readonly WorkerReport[]): Map<string, unknown> {
+  const merged = new Map<string, unknown>();
+  for (const { type } of reports[0]?.tasks ?? []) {
+    const parts = reports.map((report) => report.tasks.find((task) => task.type === type)?.report);
+    merged.set(type, taskTypes.get(type)!.merge(parts as never[]));
+  }
+  return merged;
+}

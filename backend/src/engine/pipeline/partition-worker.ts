@@ -1,0 +1,334 @@
+/**
+ * One worker of the pipeline: it decodes every W-th chunk for all, and runs the tasks for its own partition of all
+ * chunks. Runs in a thread of its own, or, alone, in the caller's.
+ */
+import { CaptureDamage, CaptureFramer, FrameFlag, FrameTable } from '@netspectra/collector';
+import { Defragmenter, PacketDecoder, partitionOf } from '@netspectra/collector/decode';
+import { Layer } from '@netspectra/proto';
+import type { PacketBatch } from '@netspectra/proto';
+import type { RowBlock } from '../../tables/index.js';
+import { Accounting, mergeAccounting } from '../accounting.js';
+import type { AccountingReport } from '../accounting.js';
+import { Conversations } from '../conversations.js';
+import type { ConversationReport } from '../conversations.js';
+import { FlowTable } from '../flow-table/index.js';
+import { createSelection } from '../packet-selection.js';
+import type { PacketSelection } from '../packet-selection.js';
+import { RowSink } from '../row-sink.js';
+import { ApplicationTracker } from '../tasks/application.js';
+import { taskTypes } from '../tasks/index.js';
+import type { Task, TaskContext } from '../task.js';
+import { FileSource, RingSource } from './chunk-source.js';
+import type { ChunkRead, ChunkSource } from './chunk-source.js';
+import { writeProbeStats } from './probe-stats.js';
+import type { PipelineShared } from './shared-state.js';
+
+/** Everything a worker needs besides the shared buffers; plain data. */
+export interface WorkerOptions {
+  readonly probe: string;
+  /** decimal u64 */
+  readonly epoch: string;
+  /** names the source in the accounting rows */
+  readonly sourceName: string;
+  readonly source:
+    { readonly kind: 'file'; readonly path: string; readonly size: number } | { readonly kind: 'stream' };
+  readonly firstChunk: number;
+  /** A flush must end exactly after this chunk (it was under way when an earlier run died); -1 = none. */
+  readonly flushAtChunk: number;
+  readonly maxFlows: number;
+  readonly idleTimeoutSeconds: number;
+  readonly counterWindowSeconds: number;
+  readonly flowWindowSeconds: number;
+  readonly sketchWindowSeconds: number;
+  readonly windows: boolean;
+  readonly report: boolean;
+  readonly reportTop: number;
+  readonly flushBytes: number;
+  readonly flushMilliseconds: number;
+  readonly fragmentsMax: number;
+  readonly tasks: readonly { readonly type: string; readonly options: unknown }[];
+}
+
+/** What one partition gathered since the flush before. */
+export interface FlushMessage {
+  readonly kind: 'flush';
+  readonly partition: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly blocks: RowBlock[];
+  readonly accounting: AccountingReport;
+}
+
+/** The result of a whole run, one partition's. */
+export interface WorkerReport {
+  readonly accounting: AccountingReport;
+  readonly conversations: ConversationReport;
+  readonly tasks: { readonly type: string; readonly report: unknown }[];
+}
+
+/** Flushes a worker may be ahead of the writer: what bounds the memory of rows that wait. */
+const flushesAhead = 2;
+
+export class PartitionWorker {
+  private readonly shared: PipelineShared;
+  private readonly index: number;
+  private readonly options: WorkerOptions;
+  private readonly onFlush: (flush: FlushMessage) => void;
+  private readonly framer: CaptureFramer;
+  private readonly frames: FrameTable;
+  private readonly decoder = new PacketDecoder();
+  private readonly defragmenter: Defragmenter;
+  private readonly source: ChunkSource;
+  private readonly chunkRead: ChunkRead = { bytes: 0, atEnd: false };
+  private readonly flowTable: FlowTable;
+  private readonly applications: ApplicationTracker;
+  private readonly tasks: { readonly type: string; readonly task: Task }[];
+  private readonly rows: RowSink;
+  private readonly accounting = new Accounting();
+  private readonly conversations: Conversations;
+  private readonly selection: PacketSelection;
+  private readonly single: PacketSelection;
+  private readonly owns: (hash: number) => boolean;
+  private total: AccountingReport | null = null;
+  private nextConsumed: number;
+  private nextProduced: number;
+  private firstUnflushed: number;
+  private flushes = 0;
+  private foldedReported = 0;
+  private lateReported = 0;
+
+  constructor(
+    shared: PipelineShared,
+    index: number,
+    options: WorkerOptions,
+    onFlush: (flush: FlushMessage) => void = () => {},
+  ) {
+    this.shared = shared;
+    this.index = index;
+    this.options = options;
+    this.onFlush = onFlush;
+    const { workers, chunkRows, slots } = shared.shape;
+    this.framer = new CaptureFramer(shared.capture);
+    this.frames = new FrameTable(chunkRows);
+    this.source =
+      options.source.kind === 'file'
+        ? new FileSource(options.source.path, options.source.size)
+        : new RingSource(shared);
+    this.flowTable = new FlowTable({
+      maxFlows: Math.max(1024, Math.ceil(options.maxFlows / workers)),
+      windowSeconds: options.windows ? options.flowWindowSeconds : 0,
+      idleTimeoutSeconds: options.windows ? options.idleTimeoutSeconds : 0,
+    });
+    this.rows = new RowSink(options.probe, BigInt(options.epoch), index);
+    const context: TaskContext = {
+      flowTable: this.flowTable,
+      rows: this.rows,
+      probe: options.probe,
+      counterWindowSeconds: options.counterWindowSeconds,
+      flowWindowSeconds: options.flowWindowSeconds,
+      sketchWindowSeconds: options.sketchWindowSeconds,
+      windows: options.windows,
+      report: options.report,
+      reportTop: options.reportTop,
+    };
+    this.applications = new ApplicationTracker(context);
+    this.tasks = options.tasks.map(({ type, options: taskOptions }) => {
+      const taskType = taskTypes.get(type);
+      if (!taskType) throw new Error(`no task type '${type}'`);
+      return { type, task: taskType.create(taskOptions as never, context, this.applications) };
+    });
+    this.defragmenter = new Defragmenter({ maxDatagrams: Math.max(64, Math.ceil(options.fragmentsMax / workers)) });
+    this.conversations = new Conversations(options.maxFlows);
+    this.selection = createSelection(shared.slots[0]!.batch, chunkRows);
+    this.single = createSelection(this.defragmenter.completed, 1);
+    this.owns = workers === 1 ? () => true : (hash) => partitionOf(hash, workers) === index;
+    this.nextConsumed = options.firstChunk;
+    this.firstUnflushed = options.firstChunk;
+    // Chunks go round by number, so that a resumed run keeps the order.
+    this.nextProduced = options.firstChunk + ((index - (options.firstChunk % workers) + workers) % workers);
+    if (slots < workers) throw new Error('a pipeline needs a slot for each worker');
+  }
+
+  /** Work until the source ends or a stop was asked for, and everything framed until then is consumed. */
+  run(): void {
+    for (;;) {
+      const version = this.shared.version();
+      if (this.consume() || this.produce()) continue;
+      const count = this.shared.chunkCount;
+      if (count >= 0 && this.nextConsumed >= count) break;
+      this.shared.wait(version);
+    }
+    for (const { task } of this.tasks) task.finish();
+    if (this.options.windows) this.flush(Math.max(this.shared.chunkCount, this.firstUnflushed), true);
+    this.source.close();
+  }
+
+  /** Flows of other partitions that ended up here (put together from fragments); taken out of this table. */
+  exportForeign(): Uint32Array[] {
+    return this.options.report ? this.flowTable.exportForeign(this.owns) : [];
+  }
+
+  /** Flows of this partition that ended up elsewhere. */
+  absorb(records: readonly Uint32Array[]): void {
+    for (const record of records) this.flowTable.absorb(record);
+  }
+
+  report(): WorkerReport {
+    return {
+      accounting: this.takeAccounting(),
+      conversations: this.conversations.report(this.flowTable),
+      tasks: this.tasks.map(({ type, task }) => ({ type, report: task.report() })),
+    };
+  }
+
+  /** Read, frame and decode my next chunk, when its turn has come and a slot is free. */
+  private produce(): boolean {
+    const { shared } = this;
+    const chunk = this.nextProduced;
+    if (shared.nextChunk !== chunk || shared.chunkCount >= 0 || !shared.slotFree(chunk)) return false;
+    if (shared.stop) {
+      shared.endAt(chunk, false);
+      shared.changed();
+      return true;
+    }
+    const { bytes, batch } = shared.slots[chunk % shared.shape.slots]!;
+    const start = shared.nextOffset;
+    const read = this.chunkRead;
+    let wanted = shared.shape.chunkBytes;
+    let used = 0;
+    for (;;) {
+      this.source.read(bytes.subarray(0, wanted), start, read);
+      if (read.bytes < 0) return false;
+      used = this.framer.frame(bytes, read.bytes, start, read.atEnd, this.frames);
+      // A record larger than the chunk: read again, as much as it needs.
+      if (used > 0 || this.frames.count > 0 || read.atEnd || this.framer.neededBytes <= wanted) break;
+      wanted = Math.min(this.framer.neededBytes, bytes.length);
+    }
+    if (this.source instanceof FileSource && this.source.error !== '') {
+      shared.capture.recordDamage(CaptureDamage.ReadFailed, start + read.bytes);
+    }
+    const { count } = this.frames;
+    const end = start + used;
+    const exhausted = read.atEnd && used === 0 && count === 0;
+    if (shared.capture.ended || shared.capture.fatal || exhausted) shared.endAt(chunk + 1, true);
+    const flush =
+      this.options.windows &&
+      (chunk === this.options.flushAtChunk ||
+        (chunk > this.options.flushAtChunk &&
+          shared.flushDue(end, this.options.flushBytes, this.options.flushMilliseconds)));
+    shared.passOn(chunk, end, count, flush);
+    shared.changed();
+
+    this.nextProduced += shared.shape.workers;
+    batch.clear();
+    const { offset, capturedLength, wireLength, seconds, nanoseconds, linkType, flags } = this.frames;
+    for (let i = 0; i < count; i += 1) {
+      const decoded = this.decoder.decode(
+        bytes,
+        offset[i]!,
+        capturedLength[i]!,
+        wireLength[i]!,
+        linkType[i]!,
+        seconds[i]!,
+        nanoseconds[i]!,
+        flags[i]! & FrameFlag.NoTimestamp ? Layer.NoTimestamp : 0,
+        batch,
+      );
+      if (!decoded) throw new Error('a batch with room for every frame refused one');
+    }
+    shared.publish(chunk);
+    shared.changed();
+    return true;
+  }
+
+  /** Take my rows of the next chunk in order, when it is there. */
+  private consume(): boolean {
+    const { shared } = this;
+    const chunk = this.nextConsumed;
+    if (!shared.isPublished(chunk)) return false;
+    const { batch } = shared.slots[chunk % shared.shape.slots]!;
+    const flush = shared.flushAfter(chunk);
+    const end = shared.chunkEnd(chunk);
+    this.take(batch);
+    this.nextConsumed = chunk + 1;
+    shared.consumed(this.index, chunk + 1);
+    shared.changed();
+    if (flush) this.flush(chunk, false, end);
+    return true;
+  }
+
+  private take(batch: PacketBatch): void {
+    const { workers } = this.shared.shape;
+    const { selection } = this;
+    const { rows } = selection;
+    const { flowHash, layers, count } = batch;
+    selection.batch = batch;
+    let selected = 0;
+    for (let row = 0; row < count; row += 1) {
+      if (workers > 1 && partitionOf(flowHash[row]!, workers) !== this.index) continue;
+      if ((layers[row]! & Layer.Fragment) !== 0 && this.defragmenter.add(batch, row)) {
+        // The datagram is whole: first what came before it, then its last frame with what the datagram holds.
+        this.process(selection, selected);
+        selected = 0;
+        this.single.batch = this.defragmenter.completed;
+        this.single.rows[0] = 0;
+        this.process(this.single, 1);
+        this.conversations.count(this.defragmenter.completed, () => true);
+        continue;
+      }
+      rows[selected] = row;
+      selected += 1;
+    }
+    this.process(selection, selected);
+    if (batch.outerCount > 0) this.conversations.count(batch, this.owns);
+    if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
+  }
+
+  private process(selection: PacketSelection, count: number): void {
+    if (count === 0) return;
+    selection.count = count;
+    this.flowTable.track(selection);
+    this.accounting.count(selection);
+    this.applications.process(selection);
+    for (const { task } of this.tasks) task.process(selection);
+  }
+
+  private takeAccounting(): AccountingReport {
+    const report = this.accounting.take();
+    this.total = this.total ? mergeAccounting([this.total, report]) : report;
+    return this.options.windows ? report : this.total;
+  }
+
+  /** Hand everything gathered since the last flush to the writer; wait when it is too far behind. */
+  private flush(chunk: number, last: boolean, end = this.shared.nextOffset): void {
+    this.applications.flush();
+    for (const { task } of this.tasks) task.flush();
+    const accounting = this.takeAccounting();
+    writeProbeStats(this.rows, accounting, {
+      source: this.options.sourceName,
+      partitions: this.shared.shape.workers,
+      position: end,
+      complete: last && this.shared.sourceEnded,
+      latePackets: this.flowTable.latePackets - this.lateReported,
+      flowsFolded: this.flowTable.foldedFlows - this.foldedReported,
+      flowsLive: this.flowTable.live,
+    });
+    this.lateReported = this.flowTable.latePackets;
+    this.foldedReported = this.flowTable.foldedFlows;
+    const blocks = this.rows.take(this.firstUnflushed, chunk);
+    this.onFlush({
+      kind: 'flush',
+      partition: this.index,
+      firstSeq: this.firstUnflushed,
+      lastSeq: chunk,
+      blocks,
+      accounting,
+    });
+    this.firstUnflushed = chunk + 1;
+    this.flushes += 1;
+    // `flushesStored` counts every partition's.
+    while (!last && this.shared.flushesStored < (this.flushes - flushesAhead) * this.shared.shape.workers) {
+      this.shared.wait(this.shared.version());
+    }
+  }
+}

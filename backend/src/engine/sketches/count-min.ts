@@ -1,0 +1,109 @@
+/**
+ * Count-Min sketch of bytes and packets (Cormode and Muthukrishnan, "An improved data stream summary: the count-min
+ * sketch and its applications", 2005).
+ *
+ * An estimate is never below the truth, and above it by at most e / 2^log2Width of the total with probability
+ * 1 - e^-depth. Cells are float64: whole numbers up to 2^53 (9 PB), nothing wraps at 4 GiB.
+ *
+ * The plain update, not the conservative one: cells then are sums, so that the sketch is the same whatever way the stream
+ * was cut into windows, flushes and partitions, and ClickHouse merges rows by sumForEach.
+ *
+ * Row r of a key stands at cell r * 2^log2Width + `countMinCell(high, low, r, log2Width)`.
+ */
+export const log2WidthMin = 4;
+export const log2WidthMax = 20;
+export const depthMin = 1;
+export const depthMax = 16;
+
+/** Which cell of a row a 64-bit hash falls into. Part of the stored format. */
+export function countMinCell(high: number, low: number, row: number, log2Width: number): number {
+  let x = Math.imul((low + Math.imul(row + 1, 0x9e3779b1)) | 0, 0x85ebca6b);
+  x ^= x >>> 15;
+  x = Math.imul(x ^ high, 0xc2b2ae35);
+  x ^= x >>> 13;
+  x = Math.imul(x, 0x27d4eb2f);
+  x ^= x >>> 16;
+  return x >>> (32 - log2Width);
+}
+
+export class CountMin {
+  readonly depth: number;
+  readonly log2Width: number;
+  /** depth rows of 2^log2Width cells, one after the other */
+  readonly bytes: Float64Array;
+  readonly packets: Float64Array;
+  totalBytes = 0;
+  totalPackets = 0;
+
+  constructor(depth = 4, log2Width = 12) {
+    if (!Number.isInteger(depth) || depth < depthMin || depth > depthMax) {
+      throw new RangeError(`Count-Min depth ${depth} is not ${depthMin}..${depthMax}`);
+    }
+    if (!Number.isInteger(log2Width) || log2Width < log2WidthMin || log2Width > log2WidthMax) {
+      throw new RangeError(`Count-Min width 2^${log2Width} is not 2^${log2WidthMin}..2^${log2WidthMax}`);
+    }
+    this.depth = depth;
+    this.log2Width = log2Width;
+    this.bytes = new Float64Array(depth << log2Width);
+    this.packets = new Float64Array(depth << log2Width);
+  }
+
+  /** Add to a key by its 64-bit hash. */
+  add(high: number, low: number, bytes: number, packets: number): void {
+    const { depth, log2Width } = this;
+    for (let row = 0; row < depth; row += 1) {
+      const cell = (row << log2Width) + countMinCell(high, low, row, log2Width);
+      this.bytes[cell] = this.bytes[cell]! + bytes;
+      this.packets[cell] = this.packets[cell]! + packets;
+    }
+    this.totalBytes += bytes;
+    this.totalPackets += packets;
+  }
+
+  /** At least the key's bytes. */
+  estimateBytes(high: number, low: number): number {
+    return this.least(this.bytes, high, low);
+  }
+
+  /** At least the key's packets. */
+  estimatePackets(high: number, low: number): number {
+    return this.least(this.packets, high, low);
+  }
+
+  /** An estimate is above the truth by at most this part of the total ... */
+  get errorRatio(): number {
+    return Math.E / (1 << this.log2Width);
+  }
+
+  /** ... with this probability. */
+  get confidence(): number {
+    return 1 - Math.exp(-this.depth);
+  }
+
+  /** Add all that `other` holds; throws when it has another shape. */
+  merge(other: CountMin): void {
+    if (other.depth !== this.depth || other.log2Width !== this.log2Width) throw new Error('Count-Min of another shape');
+    for (let i = 0; i < this.bytes.length; i += 1) {
+      this.bytes[i] = this.bytes[i]! + other.bytes[i]!;
+      this.packets[i] = this.packets[i]! + other.packets[i]!;
+    }
+    this.totalBytes += other.totalBytes;
+    this.totalPackets += other.totalPackets;
+  }
+
+  reset(): void {
+    this.bytes.fill(0);
+    this.packets.fill(0);
+    this.totalBytes = 0;
+    this.totalPackets = 0;
+  }
+
+  private least(cells: Float64Array, high: number, low: number): number {
+    let least = Infinity;
+    for (let row = 0; row < this.depth; row += 1) {
+      const value = cells[(row << this.log2Width) + countMinCell(high, low, row, this.log2Width)]!;
+      if (value < least) least = value;
+    }
+    return least;
+  }
+}

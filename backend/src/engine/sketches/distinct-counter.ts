@@ -1,0 +1,103 @@
+/**
+ * Distinct keys, exact while they are few: a set of 64-bit hashes up to `exactMax` keys beside a HyperLogLog, which
+ * answers alone from then on. Two of 16,384 keys share a 64-bit hash with probability below 10^-11: called exact here.
+ */
+import { HyperLogLog } from './hyper-log-log.js';
+import type { Estimate } from './hyper-log-log.js';
+
+/** What a counter knows, structured-clonable. */
+export interface DistinctState {
+  log2Registers: number;
+  registers: Uint8Array;
+  /** the hashes, high and low by turns, while the count is exact */
+  exact: Uint32Array | undefined;
+  exactMax: number;
+}
+
+export class DistinctCounter {
+  readonly sketch: HyperLogLog;
+  private readonly exactMax: number;
+  /** open addressing, pairs (high, low); (0, 0) = free */
+  private slots: Uint32Array | undefined = new Uint32Array(128);
+  private size = 0;
+
+  /** @param exactMax keys up to which the count is exact; memory up to 32 bytes a key */
+  constructor(log2Registers: number, exactMax: number) {
+    this.sketch = new HyperLogLog(log2Registers);
+    this.exactMax = exactMax;
+  }
+
+  /** Count a key by its 64-bit hash. */
+  add(high: number, low: number): void {
+    this.sketch.add(high, low);
+    if (this.slots) this.insert(high >>> 0, low >>> 0);
+  }
+
+  merge(state: DistinctState): void {
+    this.sketch.merge(new HyperLogLog(state.log2Registers, state.registers));
+    if (!state.exact) this.slots = undefined;
+    for (let i = 0; this.slots && state.exact && i < state.exact.length; i += 2) {
+      this.insert(state.exact[i]!, state.exact[i + 1]!);
+    }
+  }
+
+  bounds(): Estimate {
+    return this.slots ? { estimate: this.size, lower: this.size, upper: this.size } : this.sketch.bounds();
+  }
+
+  reset(): void {
+    this.sketch.reset();
+    this.slots = new Uint32Array(128);
+    this.size = 0;
+  }
+
+  state(): DistinctState {
+    let exact: Uint32Array | undefined;
+    if (this.slots) {
+      exact = new Uint32Array(this.size * 2);
+      let at = 0;
+      for (let i = 0; i < this.slots.length; i += 2) {
+        if (this.slots[i] === 0 && this.slots[i + 1] === 0) continue;
+        exact[at++] = this.slots[i]!;
+        exact[at++] = this.slots[i + 1]!;
+      }
+    }
+    const { log2Registers, registers } = this.sketch;
+    return { log2Registers, registers: registers.slice(), exact, exactMax: this.exactMax };
+  }
+
+  private insert(high: number, low: number): void {
+    const slots = this.slots!;
+    if (high === 0 && low === 0) low = 1;
+    const mask = slots.length - 2;
+    let at = (low << 1) & mask;
+    while (slots[at] !== 0 || slots[at + 1] !== 0) {
+      if (slots[at] === high && slots[at + 1] === low) return;
+      at = (at + 2) & mask;
+    }
+    if (this.size === this.exactMax) {
+      this.slots = undefined;
+      return;
+    }
+    slots[at] = high;
+    slots[at + 1] = low;
+    this.size += 1;
+    if (this.size * 4 > slots.length) this.grow();
+  }
+
+  private grow(): void {
+    const old = this.slots!;
+    this.slots = new Uint32Array(old.length * 2);
+    this.size = 0;
+    for (let i = 0; i < old.length; i += 2) if (old[i] !== 0 || old[i + 1] !== 0) this.insert(old[i]!, old[i + 1]!);
+  }
+}
+
+/** A counter that goes on from what one or more others know; throws on another precision, or without any. */
+export function mergeDistinct(states: readonly DistinctState[]): DistinctCounter {
+  const first = states[0];
+  if (!first) throw new Error('nothing to merge');
+  const counter = new DistinctCounter(first.log2Registers, first.exactMax);
+  for (const state of states) counter.merge(state);
+  return counter;
+}
