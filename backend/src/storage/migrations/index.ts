@@ -1,0 +1,10 @@
+/** All migrations, in order. A new one is a file NNN-name.ts and a line here. */
+import { tables001 } from './001-tables.js';
+import type { Migration } from './types.js';
+
+export type { Migration } from './types.js';
+
+export const migrations: readonly Migration[] = [tables001];
+
+/** The schema version this code writes; part of every deduplication token. */
+export const schemaVersion: number = migrations.length;

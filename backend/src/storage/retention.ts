@@ -1,0 +1,45 @@
+/** How long rows are kept: a TTL per table, counted from when a row was stored, changed in place when the configuration changes. */
+import { tables } from '../tables/index.js';
+import type { TableName } from '../tables/index.js';
+import { singleNode } from './schema.js';
+import type { DdlContext } from './schema.js';
+import { rowsOf } from './store.js';
+import type { Store } from './store.js';
+
+/** Seconds to keep a table's rows; 0 keeps them for ever. Tables that are not named are left as they are. */
+export type Retention = Readonly<Partial<Record<TableName, number>>>;
+
+/**
+ * ALTER the tables whose TTL is another one than wanted. A whole part goes when all its rows are too old, within hours.
+ * @returns names of the tables that were changed
+ */
+export async function applyRetention(
+  store: Store,
+  retention: Retention,
+  ddl: DdlContext = singleNode,
+): Promise<TableName[]> {
+  const existing = await store.query(
+    'SELECT name, create_table_query AS ddl FROM system.tables WHERE database = {database:String}',
+    { database: store.database },
+  );
+  const current = new Map(
+    rowsOf<{ name: string; ddl: string }>(existing).map((row) => [row.name, ttlSeconds(row.ddl)]),
+  );
+  const changed: TableName[] = [];
+  for (const name of Object.keys(tables) as TableName[]) {
+    const wanted = retention[name];
+    if (wanted === undefined || !current.has(name) || current.get(name) === wanted) continue;
+    if (!Number.isSafeInteger(wanted) || wanted < 0) throw new RangeError(`${name}: retention of ${wanted} seconds`);
+    await store.command(
+      wanted === 0
+        ? `ALTER TABLE ${name}${ddl.onCluster} REMOVE TTL`
+        : `ALTER TABLE ${name}${ddl.onCluster} MODIFY TTL stored_at + toIntervalSecond(${wanted})`,
+    );
+    changed.push(name);
+  }
+  return changed;
+}
+
+function ttlSeconds(ddl: string): number {
+  return Number(/ TTL stored_at \+ toIntervalSecond\((\d+)\)/.exec(ddl)?.[1] ?? 0);
+}
