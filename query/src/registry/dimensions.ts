@@ -10,7 +10,7 @@ import type { QueryTable } from './tables.js';
 export type DimensionType = 'ip' | 'port' | 'number' | 'text' | 'enum';
 
 /** Which names a number dimension goes by. */
-export type NameTable = 'protocol' | 'service';
+export type NameTable = 'protocol' | 'service' | 'ether_type';
 
 export interface Dimension {
   readonly id: string;
@@ -169,6 +169,7 @@ export const dimensions = [
     scope: 'flow',
     sources: everywhere('ether_type', 'traffic'),
     maximum: 65535,
+    names: 'ether_type',
     aliases: ['eth.type', 'ethertype'],
   },
   {

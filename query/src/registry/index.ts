@@ -1,5 +1,6 @@
 export * from './dimensions.js';
 export * from './measures.js';
+export * from './names.js';
 export * from './source.js';
 export * from './tables.js';
 export * from './units.js';

@@ -1,0 +1,13 @@
+export * from './address.js';
+export * from './ast.js';
+export * from './compile-predicate.js';
+export * from './compile-sql.js';
+export { nearest, quoted } from './errors.js';
+export type { FilterError } from './errors.js';
+export * from './fields.js';
+export * from './format.js';
+export { lowerAscii } from './glob.js';
+export { quoteText } from './lexer.js';
+export { filterLimits } from './limits.js';
+export * from './parser.js';
+export * from './validate.js';
