@@ -42,7 +42,8 @@ export function flowHash(
   destinationPort: number,
   protocol: number,
 ): number {
-  const ends = endpoint(s0 | 0, s1 | 0, s2 | 0, s3 | 0, sourcePort) + endpoint(d0 | 0, d1 | 0, d2 | 0, d3 | 0, destinationPort);
+  const ends =
+    endpoint(s0 | 0, s1 | 0, s2 | 0, s3 | 0, sourcePort) + endpoint(d0 | 0, d1 | 0, d2 | 0, d3 | 0, destinationPort);
   return mix((ends + Math.imul(protocol + 1, 0x85ebca6b)) | 0) >>> 0;
 }
 

@@ -34,15 +34,16 @@ export interface ParserTables {
   readonly udpPorts: Uint8Array;
 }
 
-export const EtherType = { Ipv4: 0x0800, Ipv6: 0x86dd, Mpls: 0x8847, TransparentEthernet: 0x6558, Ppp: 0x880b } as const;
+export const EtherType = {
+  Ipv4: 0x0800,
+  Ipv6: 0x86dd,
+  Mpls: 0x8847,
+  TransparentEthernet: 0x6558,
+  Ppp: 0x880b,
+} as const;
 
 /** Most outer 5-tuples one frame may add; decoding needs this much room in the batch. */
 export const outerPerFrameMax = 8;
-
-/** Layers that a header quoted in an ICMP error adds to its frame. */
-const quotedLayers =
-  Layer.Ipv4 | Layer.Ipv6 | Layer.Tcp | Layer.Udp | Layer.Icmp | Layer.Icmpv6 | Layer.Sctp | Layer.Gre | Layer.Vxlan |
-  Layer.Geneve | Layer.Gtpu | Layer.Teredo | Layer.Mpls | Layer.Ppp | Layer.IpInIp;
 
 export class Frame {
   /** where the next layer begins, in `bytes` */
@@ -87,8 +88,6 @@ export class Frame {
   payloadEnd = 0;
   /** payload bytes by the headers' own lengths */
   payloadWireLength = 0;
-  /** 1 inside headers quoted by an ICMP error: the row is committed, only layer bits still count */
-  quoted = 0;
   row = 0;
   outerCount = 0;
   outerLimit = 0;
@@ -127,7 +126,6 @@ export class Frame {
     this.payloadStart = offset;
     this.payloadEnd = offset;
     this.payloadWireLength = 0;
-    this.quoted = 0;
     this.clearTransport();
   }
 
@@ -151,7 +149,7 @@ export class Frame {
   }
 
   private leaveEnclosing(): void {
-    if ((this.layers & Layer.HasPorts) !== 0 && this.quoted === 0) this.pushOuter();
+    if ((this.layers & Layer.HasPorts) !== 0) this.pushOuter();
     this.layers &= ~(Layer.HasPorts | Layer.HasTcp | Layer.MoreFragments);
     this.tunnelType = this.pendingTunnelType;
     this.tunnelId = this.pendingTunnelId;
@@ -223,20 +221,10 @@ export class Frame {
     return 0;
   }
 
-  /** What follows is quoted by an ICMP error: the row is written now, later only its layer bits grow. */
-  beginQuote(): void {
-    this.commit();
-    this.quoted = 1;
-  }
-
-  /** Write the row's columns (all but times and lengths), or, after a quote, only the quoted layers' bits. */
+  /** Write the row's columns (all but times and lengths). */
   commit(): void {
     const batch = this.batch;
     const row = this.row;
-    if (this.quoted !== 0) {
-      batch.layers[row] = batch.layers[row]! | (this.layers & quotedLayers);
-      return;
-    }
     batch.layers[row] = this.layers;
     batch.flowHash[row] = (this.layers & Layer.HasAddresses) !== 0 ? this.hash() : 0;
     const word = row << 2;

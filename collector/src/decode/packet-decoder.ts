@@ -88,14 +88,26 @@ export class PacketDecoder {
    * `from` and `into` may be the same batch. Counts of `into` are the caller's, except outerCount, which grows by the
    * nested 5-tuples.
    */
-  decodeDatagram(bytes: Uint8Array, length: number, from: PacketBatch, fromRow: number, into: PacketBatch, intoRow: number): void {
+  decodeDatagram(
+    bytes: Uint8Array,
+    length: number,
+    from: PacketBatch,
+    fromRow: number,
+    into: PacketBatch,
+    intoRow: number,
+  ): void {
     const frame = (this.frame ??= new Frame(this.tables, into));
     const layers = from.layers[fromRow]!;
     frame.batch = into;
     frame.row = intoRow;
     frame.outerCount = into.outerCount;
     frame.outerLimit = Math.min(into.outerCapacity, into.outerCount + outerPerFrameMax);
-    frame.reset(0, length, length, (layers & ~(Layer.Fragment | Layer.MoreFragments | Layer.HasPorts | Layer.HasTcp)) | 0);
+    frame.reset(
+      0,
+      length,
+      length,
+      (layers & ~(Layer.Fragment | Layer.MoreFragments | Layer.HasPorts | Layer.HasTcp)) | 0,
+    );
     const word = fromRow << 2;
     frame.s0 = from.sourceAddress[word]! | 0;
     frame.s1 = from.sourceAddress[word + 1]! | 0;

@@ -27,7 +27,8 @@ function parseLoopback(frame: Frame, bytes: Uint8Array): number {
   if (low === 2) frame.etherType = EtherType.Ipv4;
   // AF_INET6 of NetBSD/OpenBSD, FreeBSD, Darwin, Linux, Windows
   else if (low === 24 || low === 28 || low === 30 || low === 10 || low === 23) frame.etherType = EtherType.Ipv6;
-  else if (low >= 0x600) frame.etherType = low; // some write an EtherType
+  else if (low >= 0x600)
+    frame.etherType = low; // some write an EtherType
   else return 0;
   return frame.etherTypes[frame.etherType]!;
 }

@@ -7,6 +7,6 @@ export const arp: Protocol = { name: 'arp', etherTypes: [0x0806, 0x8035], parse 
 
 function parse(frame: Frame): number {
   const available = frame.end - frame.offset;
-  if (available > 0) frame.layers |= Layer.Arp;
+  if (available >= 2) frame.layers |= Layer.Arp;
   return available < 8 ? frame.stop(DecodeReason.TruncatedArp) : 0;
 }

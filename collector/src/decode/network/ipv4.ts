@@ -60,16 +60,14 @@ function parseIpv4(frame: Frame, bytes: Uint8Array): number {
 }
 
 /**
- * A fragment's payload, IPv4 or IPv6: stays a Fragment row for the defragmenter. As tshark does, the transport header is
- * looked at right away where nobody can put the datagram together: in the first fragment when it was not captured
- * whole, and in one quoted by an ICMP error.
+ * A fragment's payload, IPv4 or IPv6: stays a Fragment row for the defragmenter. As tshark does, the transport header of
+ * a first fragment is looked at right away when it was not captured whole: nobody can put that datagram together.
  * @returns next parser slot, 0 when the row stays a fragment
  */
 export function enterFragment(frame: Frame, protocol: number, fragmentOffset: number, moreFragments: number): number {
   frame.fragmentOffset = fragmentOffset;
   frame.layers |= moreFragments !== 0 ? Layer.Fragmented | Layer.MoreFragments : Layer.Fragmented;
-  const incomplete = frame.quoted !== 0 || frame.wireEnd > frame.end;
-  if (fragmentOffset === 0 && incomplete) return frame.enterTransport(protocol);
+  if (fragmentOffset === 0 && frame.wireEnd > frame.end) return frame.enterTransport(protocol);
   frame.layers |= Layer.Fragment;
   frame.protocol = protocol;
   frame.setPayload(frame.offset);

@@ -14,11 +14,11 @@ const udpLiteHeader = 8;
 function parseSctp(frame: Frame, bytes: Uint8Array): number {
   const at = frame.offset;
   const available = frame.end - at;
-  if (available > 0) frame.layers |= Layer.Sctp;
-  if (available < 4) return frame.stop(DecodeReason.TruncatedSctp);
+  if (available < sctpHeader) return frame.stop(DecodeReason.TruncatedSctp);
+  frame.layers |= Layer.Sctp;
   parsePorts(frame, bytes);
   frame.setPayload(at + sctpHeader);
-  return available < sctpHeader ? frame.stop(DecodeReason.TruncatedSctp) : 0;
+  return 0;
 }
 
 function parseUdpLite(frame: Frame, bytes: Uint8Array): number {

@@ -11,12 +11,10 @@ const headerMin = 20;
 function parse(frame: Frame, bytes: Uint8Array): number {
   const at = frame.offset;
   const available = frame.end - at;
-  if (available <= 0) return frame.stop(DecodeReason.TruncatedTcp);
-  frame.layers |= Layer.Tcp;
   if (available < 4) return frame.stop(DecodeReason.TruncatedTcp);
   frame.sourcePort = u16(bytes, at);
   frame.destinationPort = u16(bytes, at + 2);
-  frame.layers |= Layer.HasPorts;
+  frame.layers |= Layer.Tcp | Layer.HasPorts; // without ports tshark shows no TCP either
   if (available < headerMin) {
     frame.setPayload(at + headerMin);
     return frame.stop(DecodeReason.TruncatedTcp);

@@ -11,14 +11,12 @@ const headerLength = 8;
 function parse(frame: Frame, bytes: Uint8Array): number {
   const at = frame.offset;
   const available = frame.end - at;
-  if (available <= 0) return frame.stop(DecodeReason.TruncatedUdp);
-  frame.layers |= Layer.Udp;
   if (available < 4) return frame.stop(DecodeReason.TruncatedUdp);
   const source = u16(bytes, at);
   const destination = u16(bytes, at + 2);
   frame.sourcePort = source;
   frame.destinationPort = destination;
-  frame.layers |= Layer.HasPorts;
+  frame.layers |= Layer.Udp | Layer.HasPorts; // without ports tshark shows no UDP either
   if (available < headerLength) {
     frame.setPayload(at + headerLength);
     return frame.stop(DecodeReason.TruncatedUdp);

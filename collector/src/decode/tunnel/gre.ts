@@ -23,8 +23,8 @@ const ciscoMetadata = 0x8909;
 function parse(frame: Frame, bytes: Uint8Array): number {
   const start = frame.offset;
   const end = frame.end;
-  if (end > start) frame.layers |= Layer.Gre;
   if (end - start < 4) return frame.stop(DecodeReason.TruncatedGre);
+  frame.layers |= Layer.Gre;
   const flags = u16(bytes, start);
   const type = u16(bytes, start + 2);
   const version = flags & 7;
