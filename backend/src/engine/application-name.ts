@@ -1,13 +1,14 @@
 /** Names for what runs inside a flow: recognised from its bytes, else from the well-known port of either side. */
 import { applicationNames } from './flow-table/index.js';
-import { servicePorts } from '@netspectra/query';
+import { namesOf, nameOf, numberOf } from '@netspectra/query';
 
 /** 1 where the port has a registered service name. */
 const known = new Uint8Array(65_536);
 const nameOfPort: string[] = [];
-for (const [port, name] of servicePorts) {
+for (const word of namesOf('service')) {
+  const port = numberOf('service', word)!;
   known[port] = 1;
-  nameOfPort[port] = name;
+  nameOfPort[port] = nameOf('service', port)!;
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { CaptureFramer, CaptureState, FrameTable, recordBytesMax } from '@netspectra/collector';
-import type { CaptureSource } from '@netspectra/collector';
+import type { CaptureInput } from '@netspectra/collector';
 import { partitionOf } from '@netspectra/collector/decode';
 import type { Flush, Writer } from '../tables/index.js';
 import { mergeAccounting } from './accounting.js';
@@ -43,7 +43,7 @@ export interface ResumePoint {
 }
 
 export interface RunSource {
-  readonly capture: CaptureSource;
+  readonly capture: CaptureInput;
   readonly name: string;
   /** names the content; rows of the same epoch are the same rows */
   readonly epoch: bigint;
@@ -212,7 +212,7 @@ export class Manager {
   }
 
   /** Move a stream's bytes into the ring, waiting while the workers are behind. */
-  private async feed(shared: PipelineShared, capture: CaptureSource & { kind: 'stream' }): Promise<void> {
+  private async feed(shared: PipelineShared, capture: CaptureInput & { kind: 'stream' }): Promise<void> {
     const { ring } = shared;
     let offset = 0;
     for await (const bytes of capture.chunks()) {
@@ -253,7 +253,7 @@ function runInline(shared: PipelineShared, options: WorkerOptions): WorkerReport
 }
 
 /** Bring the capture state to where an earlier run stopped: the records before are framed and let go. */
-async function skipTo(capture: CaptureSource, state: CaptureState, position: number): Promise<void> {
+async function skipTo(capture: CaptureInput, state: CaptureState, position: number): Promise<void> {
   if (capture.kind !== 'file') return; // a stream starts over; its rows up to there are known and stored once
   const framer = new CaptureFramer(state);
   const frames = new FrameTable(65_536);

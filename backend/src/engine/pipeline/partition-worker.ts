@@ -3,7 +3,7 @@
  * chunks. Runs in a thread of its own, or, alone, in the caller's.
  */
 import { CaptureDamage, CaptureFramer, FrameFlag, FrameTable } from '@netspectra/collector';
-import { Defragmenter, PacketDecoder, partitionOf } from '@netspectra/collector/decode';
+import { Defragmenter, DefragmentResult, PacketDecoder, partitionOf } from '@netspectra/collector/decode';
 import { Layer } from '@netspectra/proto';
 import type { PacketBatch } from '@netspectra/proto';
 import type { RowBlock } from '../../tables/index.js';
@@ -137,7 +137,7 @@ export class PartitionWorker {
       if (!taskType) throw new Error(`no task type '${type}'`);
       return { type, task: taskType.create(taskOptions as never, context, this.applications) };
     });
-    this.defragmenter = new Defragmenter({ maxDatagrams: Math.max(64, Math.ceil(options.fragmentsMax / workers)) });
+    this.defragmenter = new Defragmenter({ datagramsMax: Math.max(64, Math.ceil(options.fragmentsMax / workers)) });
     this.conversations = new Conversations(options.maxFlows);
     this.selection = createSelection(shared.slots[0]!.batch, chunkRows);
     this.single = createSelection(this.defragmenter.completed, 1);
@@ -266,7 +266,7 @@ export class PartitionWorker {
     let selected = 0;
     for (let row = 0; row < count; row += 1) {
       if (workers > 1 && partitionOf(flowHash[row]!, workers) !== this.index) continue;
-      if ((layers[row]! & Layer.Fragment) !== 0 && this.defragmenter.add(batch, row)) {
+      if ((layers[row]! & Layer.Fragment) !== 0 && this.defragmenter.add(batch, row) === DefragmentResult.Completed) {
         // The datagram is whole: first what came before it, then its last frame with what the datagram holds.
         this.process(selection, selected);
         selected = 0;

@@ -46,7 +46,7 @@ export function hashWords(words: Uint32Array, offset: number, count: number): vo
 
 /** Hash one word (a port or protocol number) into `hashResult`; the same as `hashWords` of that one word. */
 export function hashWord(word: number): void {
-  let a = Math.imul((seedHigh ^ 1) ^ word, 0x9e3779b1);
+  let a = Math.imul(seedHigh ^ 1 ^ word, 0x9e3779b1);
   a ^= a >>> 15;
   let b = Math.imul((seedLow + word) | 0, 0x85ebca77);
   b ^= b >>> 13;

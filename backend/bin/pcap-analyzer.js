@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { main } from '../dist/cli/main.js';
+
+const [node, script, ...rest] = process.argv;
+await main([node, script, 'analyze', ...rest]);

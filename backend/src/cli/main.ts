@@ -1,0 +1,105 @@
+/**
+ * The command line. Every subcommand is a module of its own, loaded when it is called, so that `analyze` does not pay for
+ * a database it does not use.
+ *
+ * Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but the input was damaged. Only data goes to stdout.
+ */
+import { createRequire } from 'node:module';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { fail } from './fail.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+function speed(text: string): number {
+  const value = Number(text.replace(/x$/, ''));
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('Expected a speed above 0, for example 1 (real time) or 10x.');
+  }
+  return value;
+}
+
+/** Build the program; the actions set `process.exitCode`. */
+function program(): Command {
+  const top = new Command('netspectra')
+    .description('Network traffic monitoring: captures in, flows, answers and dashboards out')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'netspectra: ')) });
+
+  top
+    .command('analyze')
+    .argument('<file...>', 'capture files: pcap or pcapng, also gzip or zstd; - reads standard input')
+    .description('Analyse capture files offline, without a database')
+    .addOption(new Option('--format <format>', 'output').choices(['text', 'json']).default('text'))
+    .option('--top <count>', 'entries of each list', wholeNumber(1, 10_000), 10)
+    .option('--workers <count>', 'threads; default: one per core, one alone for small files', wholeNumber(1, 64))
+    .option(
+      '--max-flows <count>',
+      'most flows kept; the smallest beyond fold into "other"',
+      wholeNumber(1024, 100_000_000),
+    )
+    .action(async (files: string[], options) => {
+      const { analyze } = await import('./analyze.js');
+      process.exitCode = await analyze(files, options);
+    });
+
+  top
+    .command('up')
+    .description('Everything in one process: read captures, keep them in the embedded database, serve the API')
+    .option('--read <file...>', 'capture files to read, in order; default: the sample capture that comes along')
+    .option('--data <dir>', 'data folder; default: storage.data_dir of the configuration')
+    .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
+    .option('--listen <address>', 'API address, host:port; default: api.listen of the configuration')
+    .option('--replay <speed>', 'read as fast as the packets came: 1 = real time, 10x = ten times as fast', speed)
+    .option('--once', 'end when the files are read, instead of going on serving')
+    .option('--again', 'read files that are in the store already once more, under a new name')
+    .action(async (options) => {
+      const { up } = await import('./up.js');
+      process.exitCode = await up(options);
+    });
+
+  const config = top.command('config').description('Check or show the configuration');
+  config
+    .command('check')
+    .description('Say whether the configuration is right; exit code 2 if not')
+    .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
+    .action(async (options) => {
+      const { checkConfig } = await import('./config-command.js');
+      process.exitCode = await checkConfig(options.config);
+    });
+  config
+    .command('print')
+    .description('Print the configuration in force: defaults, file and environment together, secrets masked')
+    .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
+    .option('--schema', 'print the JSON Schema for editors instead')
+    .action(async (options) => {
+      const { showConfig } = await import('./config-command.js');
+      process.exitCode = await showConfig(options.config, Boolean(options.schema));
+    });
+  return top;
+}
+
+/** Run the command line. Sets process.exitCode; never rejects. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // A reader that went away (| head) is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  try {
+    await program().parseAsync(argv as string[]);
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    else process.exitCode = fail(error);
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * The heaviest keys with bounds: Space-Saving (Metwally, Agrawal, El Abbadi 2005) with its evictions done half a table at a
+ * time, as in Anderson et al., "A high-performance algorithm for identifying frequent items in data streams" (2017): one
+ * addition per packet, no heap, no list.
+ *
+ * Every key in the table is counted exactly from when it came in. What it may have had before is its error: the greatest
+ * upper bound among all keys evicted by then. So for each key in the table
+ *   counted <= truth <= counted + error,  and for a key that is not in it  truth <= evicted.
+ * While no more than `capacity` keys were seen nothing was evicted and every count is exact. After that the error in bytes
+ * is at most 2 * total bytes / capacity: let M be the evicted bound and P the sum over entries of (upper - M). Adding b bytes
+ * raises P by at most b; a purge that raises M by d takes d from each of the capacity/2 survivors, whose upper bounds are
+ * all at least the new M. P never is negative, so M <= total / (capacity / 2). Purges go by bytes: the bound on packets
+ * holds as well but has no such promise.
+ *
+ * Merging adds counts and errors; a key that one side lacks gets that side's `evicted` as error. All is deterministic.
+ */
+import type { CountMin } from './count-min.js';
+import { hashResult, hashWords } from './hash.js';
+
+/** Fields of a key in `counters`. */
+export const countedBytes = 0;
+export const countedPackets = 1;
+export const errorBytes = 2;
+export const errorPackets = 3;
+export const counterFields = 4;
+
+export const capacityMin = 16;
+/** Entry numbers fit 16 bits. */
+export const capacityMax = 65_536;
+
+/** What a table holds, structured-clonable. */
+export interface HeavyKeysState {
+  /** words a key */
+  width: number;
+  size: number;
+  words: Uint32Array;
+  counters: Float64Array;
+  evictedBytes: number;
+  evictedPackets: number;
+}
+
+export class HeavyKeys {
+  readonly width: number;
+  readonly capacity: number;
+  size = 0;
+  /** key words, `width` an entry */
+  words: Uint32Array;
+  /** counterFields an entry; add to countedBytes and countedPackets directly */
+  counters: Float64Array;
+  /** a key that is not in the table has at most so much */
+  evictedBytes = 0;
+  evictedPackets = 0;
+  /** rises when entries change their numbers */
+  purges = 0;
+  /** the entry number each entry had before the last purge, rising */
+  movedFrom = new Uint32Array(0);
+  /** where the counts of evicted keys are added */
+  private readonly overflow: CountMin | undefined;
+  private hashes: Uint32Array;
+  private index: Int32Array;
+  private room: number;
+  private order = 0x9e3779b9;
+
+  /**
+   * @param width words a key: 1 port, 4 address, 8 pair of addresses
+   * @param capacity most keys at a time, 16..65536
+   * @param overflow gets what is evicted, so that it and the table together hold every byte
+   */
+  constructor(width: number, capacity: number, overflow?: CountMin) {
+    if (!Number.isInteger(capacity) || capacity < capacityMin || capacity > capacityMax) {
+      throw new RangeError(`${capacity} candidate keys are not ${capacityMin}..${capacityMax}`);
+    }
+    this.width = width;
+    this.capacity = capacity;
+    this.overflow = overflow;
+    this.room = Math.min(capacity, 1024);
+    this.words = new Uint32Array(this.room * width);
+    this.counters = new Float64Array(this.room * counterFields);
+    this.hashes = new Uint32Array(this.room * 2);
+    this.index = new Int32Array(indexLength(this.room));
+  }
+
+  /**
+   * The entry of a key, which comes in with counts of 0 when it is new. May purge first: entry numbers from before then are
+   * void (`purges` rises).
+   */
+  entry(words: Uint32Array, offset: number): number {
+    const { width } = this;
+    hashWords(words, offset, width);
+    const high = hashResult[0]! >>> 0;
+    const low = hashResult[1]! >>> 0;
+    const found = this.find(words, offset, low);
+    if (found >= 0) return found;
+    if (this.size === this.room) {
+      if (this.room < this.capacity) this.grow();
+      else this.purge();
+    }
+    const entry = this.size;
+    this.size += 1;
+    for (let i = 0; i < width; i += 1) this.words[entry * width + i] = words[offset + i]!;
+    this.hashes[entry * 2] = high;
+    this.hashes[entry * 2 + 1] = low;
+    const at = entry * counterFields;
+    this.counters[at + countedBytes] = 0;
+    this.counters[at + countedPackets] = 0;
+    this.counters[at + errorBytes] = this.evictedBytes;
+    this.counters[at + errorPackets] = this.evictedPackets;
+    this.place(entry, low);
+    return entry;
+  }
+
+  add(entry: number, bytes: number, packets: number): void {
+    const at = entry * counterFields;
+    this.counters[at] = this.counters[at]! + bytes;
+    this.counters[at + countedPackets] = this.counters[at + countedPackets]! + packets;
+  }
+
+  /** Add all counts (not errors) to a sketch. */
+  addTo(sketch: CountMin): void {
+    for (let entry = 0; entry < this.size; entry += 1) this.addEntryTo(sketch, entry);
+  }
+
+  reset(): void {
+    this.size = 0;
+    this.evictedBytes = 0;
+    this.evictedPackets = 0;
+    this.purges += 1;
+    this.movedFrom = this.movedFrom.subarray(0, 0);
+    this.index.fill(0);
+  }
+
+  /** Count what another table counted too; throws when its keys are of another width. */
+  merge(state: HeavyKeysState): void {
+    if (state.width !== this.width) throw new Error('keys of another width');
+    const { counters: theirs } = state;
+    // First as if the other side had none of our keys; what it does have is put right below.
+    if (state.evictedBytes > 0 || state.evictedPackets > 0) {
+      for (let entry = 0; entry < this.size; entry += 1) {
+        const at = entry * counterFields;
+        this.counters[at + errorBytes] = this.counters[at + errorBytes]! + state.evictedBytes;
+        this.counters[at + errorPackets] = this.counters[at + errorPackets]! + state.evictedPackets;
+      }
+      this.evictedBytes += state.evictedBytes;
+      this.evictedPackets += state.evictedPackets;
+    }
+    for (let other = 0; other < state.size; other += 1) {
+      const at = this.entry(state.words, other * this.width) * counterFields;
+      const from = other * counterFields;
+      const { counters } = this;
+      counters[at] = counters[at]! + theirs[from]!;
+      counters[at + countedPackets] = counters[at + countedPackets]! + theirs[from + countedPackets]!;
+      counters[at + errorBytes] = counters[at + errorBytes]! + theirs[from + errorBytes]! - state.evictedBytes;
+      counters[at + errorPackets] = counters[at + errorPackets]! + theirs[from + errorPackets]! - state.evictedPackets;
+    }
+  }
+
+  /** A copy of what the table holds. */
+  state(): HeavyKeysState {
+    return {
+      width: this.width,
+      size: this.size,
+      words: this.words.slice(0, this.size * this.width),
+      counters: this.counters.slice(0, this.size * counterFields),
+      evictedBytes: this.evictedBytes,
+      evictedPackets: this.evictedPackets,
+    };
+  }
+
+  private find(words: Uint32Array, offset: number, low: number): number {
+    const { index, hashes, width } = this;
+    const mask = index.length - 1;
+    for (let bucket = low & mask; ; bucket = (bucket + 1) & mask) {
+      const entry = index[bucket]! - 1;
+      if (entry < 0) return -1;
+      if (hashes[entry * 2 + 1] !== low) continue;
+      let same = 0;
+      while (same < width && this.words[entry * width + same] === words[offset + same]) same += 1;
+      if (same === width) return entry;
+    }
+  }
+
+  private place(entry: number, low: number): void {
+    const mask = this.index.length - 1;
+    let bucket = low & mask;
+    while (this.index[bucket] !== 0) bucket = (bucket + 1) & mask;
+    this.index[bucket] = entry + 1;
+  }
+
+  private rebuildIndex(): void {
+    this.index.fill(0);
+    for (let entry = 0; entry < this.size; entry += 1) this.place(entry, this.hashes[entry * 2 + 1]!);
+  }
+
+  private grow(): void {
+    this.room = Math.min(this.capacity, this.room * 4);
+    const words = new Uint32Array(this.room * this.width);
+    words.set(this.words);
+    this.words = words;
+    const counters = new Float64Array(this.room * counterFields);
+    counters.set(this.counters);
+    this.counters = counters;
+    const hashes = new Uint32Array(this.room * 2);
+    hashes.set(this.hashes);
+    this.hashes = hashes;
+    this.index = new Int32Array(indexLength(this.room));
+    this.rebuildIndex();
+  }
+
+  /** Evict the lighter half (by upper bound of bytes; of equals the older ones). */
+  private purge(): void {
+    const { counters, words, hashes, width } = this;
+    const count = this.size;
+    const evict = count >> 1;
+    const uppers = new Float64Array(count);
+    for (let entry = 0; entry < count; entry += 1) {
+      uppers[entry] = counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
+    }
+    const threshold = this.smallest(uppers.slice(), evict);
+    let below = 0;
+    for (const upper of uppers) if (upper < threshold) below += 1;
+    let equals = evict - below; // so many of those at the threshold go too
+    if (this.movedFrom.length < this.capacity) this.movedFrom = new Uint32Array(this.capacity);
+    let kept = 0;
+    for (let entry = 0; entry < count; entry += 1) {
+      const at = entry * counterFields;
+      const upper = uppers[entry]!;
+      if (upper < threshold || (upper === threshold && equals > 0)) {
+        if (upper === threshold) equals -= 1;
+        if (upper > this.evictedBytes) this.evictedBytes = upper;
+        const packets = counters[at + countedPackets]! + counters[at + errorPackets]!;
+        if (packets > this.evictedPackets) this.evictedPackets = packets;
+        if (this.overflow) this.addEntryTo(this.overflow, entry);
+        continue;
+      }
+      if (kept < entry) {
+        words.copyWithin(kept * width, entry * width, (entry + 1) * width);
+        counters.copyWithin(kept * counterFields, at, at + counterFields);
+        hashes.copyWithin(kept * 2, entry * 2, entry * 2 + 2);
+      }
+      this.movedFrom[kept] = entry;
+      kept += 1;
+    }
+    this.size = kept;
+    this.purges += 1;
+    this.rebuildIndex();
+  }
+
+  private addEntryTo(sketch: CountMin, entry: number): void {
+    const at = entry * counterFields;
+    const bytes = this.counters[at]!;
+    const packets = this.counters[at + countedPackets]!;
+    if (packets > 0 || bytes > 0) sketch.add(this.hashes[entry * 2]!, this.hashes[entry * 2 + 1]!, bytes, packets);
+  }
+
+  /** The value that would stand at `rank` if `values` were sorted (Hoare's selection; pivots from a fixed random row). */
+  private smallest(values: Float64Array, rank: number): number {
+    let low = 0;
+    let high = values.length - 1;
+    while (low < high) {
+      this.order = (Math.imul(this.order, 0x915f77f5) + 1) >>> 0;
+      const pivot = values[low + (this.order % (high - low + 1))]!;
+      let i = low;
+      let j = high;
+      while (i <= j) {
+        while (values[i]! < pivot) i += 1;
+        while (values[j]! > pivot) j -= 1;
+        if (i > j) break;
+        const kept = values[i]!;
+        values[i] = values[j]!;
+        values[j] = kept;
+        i += 1;
+        j -= 1;
+      }
+      if (rank <= j) high = j;
+      else if (rank >= i) low = i;
+      else break;
+    }
+    return values[rank]!;
+  }
+}
+
+/** A power of two, at least twice the entries. */
+function indexLength(entries: number): number {
+  return 1 << (33 - Math.clz32(entries - 1));
+}
+
+/** A table that holds all that one or more others hold, with room for every key of theirs as far as 65,536. */
+export function mergeHeavyKeys(states: readonly HeavyKeysState[]): HeavyKeys {
+  const first = states[0];
+  if (!first) throw new Error('nothing to merge');
+  const keys = states.reduce((sum, state) => sum + state.size, 0);
+  const merged = new HeavyKeys(first.width, Math.min(capacityMax, Math.max(capacityMin, keys)));
+  for (const state of states) merged.merge(state);
+  return merged;
+}
+
+/**
+ * Numbers of the `count` heaviest entries, heaviest first: by upper bound of bytes, then packets, then key bytes, so that
+ * the answer does not depend on the order packets came in.
+ */
+export function heaviest(state: HeavyKeysState, count: number): number[] {
+  const { counters, size, width } = state;
+  const upper = (entry: number) => counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
+  let entries = Array.from({ length: size }, (_, entry) => entry);
+  if (size > count) {
+    const sorted = Float64Array.from({ length: size }, (_, entry) => upper(entry)).sort();
+    const threshold = sorted[size - count]!;
+    entries = entries.filter((entry) => upper(entry) >= threshold);
+  }
+  const bytes = new Uint8Array(state.words.buffer, state.words.byteOffset, state.words.byteLength);
+  const keyBytes = width * 4;
+  const compareKeys = (a: number, b: number): number => {
+    for (let i = 0; i < keyBytes; i += 1) {
+      const difference = bytes[a * keyBytes + i]! - bytes[b * keyBytes + i]!;
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  };
+  const packets = (entry: number) => counters[entry * counterFields + countedPackets]!;
+  return entries.sort((a, b) => upper(b) - upper(a) || packets(b) - packets(a) || compareKeys(a, b)).slice(0, count);
+}
