@@ -1,4 +1,13 @@
 /** Capture files: byte sources, framing, writers. */
+export {
+  openCaptureFile,
+  openCaptureStream,
+  type CaptureCompression,
+  type CaptureFile,
+  type CaptureInput,
+  type CaptureStream,
+  type StreamDamage,
+} from './byte-source.js';
 export { CaptureError, captureErrorCodes, type CaptureErrorCode } from './errors.js';
 export {
   CaptureDamage,

@@ -201,7 +201,8 @@ export class PcapngWriter {
     const resolution = description.timestampResolution ?? 6;
     const units = (resolution & 0x80 ? 2n : 10n) ** BigInt(resolution & 0x7f);
     // Rounded up, so that reading (which rounds down) gives these nanoseconds back when units are finer than that.
-    const time = since * units + (BigInt(nanoseconds) * units + (units > 1_000_000_000n ? 999_999_999n : 0n)) / 1_000_000_000n;
+    const time =
+      since * units + (BigInt(nanoseconds) * units + (units > 1_000_000_000n ? 999_999_999n : 0n)) / 1_000_000_000n;
     this.rawPacket(interfaceId, BigInt.asUintN(64, time), this.cut(description, bytes), wireLength);
   }
 

@@ -66,7 +66,7 @@ export function frameInPieces(file: Uint8Array, capacity: number, nextLength: ()
   while (!state.ended && !state.fatal) {
     const framer = new CaptureFramer(new CaptureState(state.buffer));
     const at = state.nextOffset;
-    const length = Math.min(Math.max(nextLength(), needed), file.length - at);
+    const length = Math.min(Math.max(nextLength(), needed, 1), file.length - at);
     const piece = file.slice(at, at + length);
     const consumed = framer.frame(piece, length, at, at + length === file.length, table);
     if (consumed < 0 || consumed > length) throw new RangeError(`consumed ${consumed} of ${length}`);
@@ -93,7 +93,9 @@ export function sampleFrame(length: number, seed: number): Uint8Array {
 }
 
 /** A small pcap of three frames, one of them cut by the snap length. */
-export function samplePcap(options: { nanoseconds?: boolean; bigEndian?: boolean; linkType?: number } = {}): Uint8Array {
+export function samplePcap(
+  options: { nanoseconds?: boolean; bigEndian?: boolean; linkType?: number } = {},
+): Uint8Array {
   const writer = new PcapWriter({ ...options, snapLength: 100 });
   writer.packet(1_700_000_000, 123_456_789, sampleFrame(60, 1));
   writer.packet(1_700_000_001, 0, sampleFrame(150, 2), 1_514);

@@ -79,7 +79,8 @@ function unknownFormatHint(magic: number): string {
   const known = foreignMagics.get(magic);
   if (known !== undefined) return known;
   if (magic >>> 16 === 0x1f8b) return 'it is gzip inside another compression: decompress it once first';
-  if (magic >>> 8 === 0x425a68) return 'it is bzip2-compressed: decompress it first (bzip2 -dc FILE | netspectra analyze -)';
+  if (magic >>> 8 === 0x425a68)
+    return 'it is bzip2-compressed: decompress it first (bzip2 -dc FILE | netspectra analyze -)';
   return 'pcap and pcapng are read, plain or in gzip or zstd; convert others with: editcap -F pcapng FILE OUT';
 }
 
@@ -97,7 +98,8 @@ const before = 'everything before it was read';
 export function describeCaptureDamage(reason: number, offset: number, detail = 0, detail2 = 0): string {
   switch (reason) {
     case CaptureDamage.TruncatedFile:
-      if (offset === 0) return 'the capture is cut inside its file header: nothing can be read from it, get a whole copy';
+      if (offset === 0)
+        return 'the capture is cut inside its file header: nothing can be read from it, get a whole copy';
       return `the capture is cut: its last record, ${at(offset)}, is not whole; ${before}`;
     case CaptureDamage.EmptyFile:
       return 'the capture file is empty (0 bytes): check the program that wrote it, or name another file';
