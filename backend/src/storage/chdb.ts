@@ -8,7 +8,7 @@
 import { createRequire } from 'node:module';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { UserError } from '../errors.js';
 import type { ClientBackend } from './client-store.js';
@@ -65,7 +65,9 @@ export async function openChdb(dataDir: string): Promise<ClientBackend> {
   const clients: ClickHouseClient[] = [];
   const connect = () => {
     const connection = connections.createChdbConnection({ path });
-    const client = createClient({ connection } as Parameters<typeof createClient>[0]);
+    const client = createClient({ connection, log: { level: ClickHouseLogLevel.OFF } } as Parameters<
+      typeof createClient
+    >[0]);
     clients.push(client);
     return { connection, client };
   };

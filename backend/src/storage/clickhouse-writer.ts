@@ -7,8 +7,8 @@
  * rows alone, so the same flush makes the same inserts: what is stored already is dropped by the store. The accounting
  * table goes last: when its row is there, everything before it is.
  *
- * The engine keeps the room for first_seq and last_seq as zero-padded decimals; ClickHouse reads "0042" as "0" and
- * garbage, so rows are copied with the numbers written plainly.
+ * Two things ClickHouse does not read as they come from the engine are written anew on the way: sequence numbers padded
+ * with zeros ("0042" is "0" and garbage to it), and times before 2001 (fewer than ten digits: "1234" is a year).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../errors.js';
@@ -49,6 +49,8 @@ const newline = 10;
 const secondsPerDay = 86_400;
 const stampColumns = ['probe', 'epoch', 'partition', 'first_seq', 'last_seq'];
 const seqColumn = stampColumns.indexOf('first_seq');
+/** decimal digits of every second from 2001-09-09 to 2106 */
+const timeDigits = 10;
 const retryMsMax = 10_000;
 
 /** A slice of a block: rows of one UTC day. */
@@ -135,6 +137,44 @@ function fieldEnds(bytes: Uint8Array, fields: number): number[] {
   return ends;
 }
 
+/**
+ * The block with every time at ten digits of seconds, which ClickHouse reads right whatever the value. Rows are looked
+ * at by their leading time: only captures from before 2001-09-09 take the slow way, and the few accounting rows, whose
+ * first and last packet are 0 when there was none.
+ */
+function paddedTimes(block: RowBlock): RowBlock {
+  const times = tables[block.table].columns.flatMap((column, i) => (column.type.startsWith('DateTime') ? [i] : []));
+  if (block.table !== 'probe_stats' && !hasShortTime(block.bytes)) return block;
+  // latin1 keeps every byte as it is; tabs and newlines in values are escaped, so that they only separate.
+  const lines = Buffer.from(block.bytes).toString('latin1').split('\n');
+  const padded = lines.map((line) => {
+    if (line === '') return line;
+    const fields = line.split('\t');
+    for (const i of times) {
+      const value = fields[i];
+      if (value === undefined) continue;
+      const seconds = value.split('.', 1)[0]!;
+      fields[i] = seconds.padStart(timeDigits, '0') + value.slice(seconds.length);
+    }
+    return fields.join('\t');
+  });
+  return { ...block, bytes: Buffer.from(padded.join('\n'), 'latin1') };
+}
+
+/** Whether some row's leading time has fewer than ten digits. */
+function hasShortTime(bytes: Uint8Array): boolean {
+  const stampLength = fieldEnds(bytes, stampColumns.length).at(-1)!;
+  for (let start = 0; start < bytes.length;) {
+    for (let at = start + stampLength; at < start + stampLength + timeDigits; at += 1) {
+      if (!(bytes[at]! >= 48 && bytes[at]! <= 57)) return true;
+    }
+    const end = bytes.indexOf(newline, start);
+    if (end < 0) return false;
+    start = end + 1;
+  }
+  return false;
+}
+
 /** Where a row of some day goes: rows are gathered here before they are copied. */
 interface DayRows {
   readonly day: number;
@@ -153,7 +193,7 @@ export function sliceBlock(
   bytesMax: number,
 ): Slice[] {
   if (block.rows === 0) return [];
-  const { bytes } = block;
+  const { bytes } = paddedTimes(block);
   const ends = fieldEnds(bytes, stampColumns.length);
   const prefixLength = ends[seqColumn - 1]!;
   const stampLength = ends[seqColumn + 1]!;
@@ -166,7 +206,7 @@ export function sliceBlock(
   stamp.set(bytes.subarray(0, prefixLength));
   stamp.set(seqs, prefixLength);
   const slices: Slice[] = [];
-  for (const { day, starts, ends: rowEnds } of rowsByDay(block, stampLength)) {
+  for (const { day, starts, ends: rowEnds } of rowsByDay({ ...block, bytes }, stampLength)) {
     let part = 0;
     for (let from = 0; from < starts.length;) {
       let to = from;

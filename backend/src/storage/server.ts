@@ -1,7 +1,7 @@
 /** A ClickHouse server or cluster over HTTP(S). */
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { UserError } from '../errors.js';
 import { engineErrorType } from './client-store.js';
 import type { ClientBackend } from './client-store.js';
@@ -58,6 +58,8 @@ export async function openServer(options: ServerOptions): Promise<ClientBackend>
       application: 'netspectra',
       request_timeout: 120_000,
       max_open_connections: 16,
+      // Errors reach the caller; the client's own lines (with stacks) must not reach the terminal.
+      log: { level: ClickHouseLogLevel.OFF },
       ...(tls ? { tls } : {}),
     });
   const admin = connect('default');
