@@ -1,0 +1,35 @@
+/** Conditions of a WHERE clause. */
+import type { QueryTable, TimeRange } from '@netspectra/query';
+import type { Binder } from './bind.js';
+import type { CompiledFilter } from './filter.js';
+import { hasWindows } from './rows.js';
+import type { RowMode } from './rows.js';
+
+/** SQL conditions on time; half open. */
+export function timeConditions(table: QueryTable, range: TimeRange, binder: Binder): string[] {
+  if (hasWindows(table)) {
+    const place = (name: string, millis: number) =>
+      `toDateTime(${binder.bind(name, 'UInt32', Math.floor(millis / 1000))})`;
+    return [`window_start >= ${place('from', range.fromMs)}`, `window_start < ${place('to', range.toMs)}`];
+  }
+  const place = (name: string, millis: number) => `fromUnixTimestamp64Milli(${binder.bind(name, 'Int64', millis)})`;
+  return [`timestamp >= ${place('from', range.fromMs)}`, `timestamp < ${place('to', range.toMs)}`];
+}
+
+/** Conditions that a filter adds; its parameters go to the binder. */
+export function filterConditions(
+  filter: CompiledFilter | null,
+  table: QueryTable,
+  mode: RowMode | 'either',
+  binder: Binder,
+): string[] {
+  if (!filter) return [];
+  const { sql, params } = filter.sql(table, mode);
+  binder.adopt(params);
+  return [`(${sql})`];
+}
+
+export const whereClause = (conditions: readonly (string | undefined)[]): string => {
+  const all = conditions.filter((condition) => condition !== undefined);
+  return all.length === 0 ? '' : `WHERE ${all.join(' AND ')}`;
+};

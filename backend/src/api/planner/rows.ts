@@ -1,0 +1,42 @@
+/**
+ * How the rows of a table are looked at. Rows of `flows` hold both directions of a flow; the mode says which of them
+ * become rows of the query (see query's registry/source.ts):
+ *
+ * - `plain`: the row as it is, both sides' counters added
+ * - `directed`: up to two rows, client to server and server to client, told apart by `ns_direction`
+ * - `client`, `server`: one row, what that side sent, when it sent anything
+ *
+ * Rows of every other table have one direction and are always `plain`.
+ */
+import { directionExists, queryTables, sourceSql, sourceSqlBy } from '@netspectra/query';
+import type { QueryTable, Source } from '@netspectra/query';
+
+export type RowMode = 'plain' | 'directed' | 'client' | 'server';
+
+export const directionColumn = 'ns_direction';
+
+/** SQL of a value in this mode. A value with two sides has none on plain rows: that is a mistake of the planner. */
+export function valueSql(source: Source, mode: RowMode): string {
+  if (mode === 'directed') return sourceSqlBy(source, directionColumn);
+  if (mode === 'client') return sourceSql(source, 0);
+  if (mode === 'server') return sourceSql(source, 1);
+  if (source.scope === 'directed') throw new Error('a directed value has no place in plain rows');
+  return source.expression;
+}
+
+/** FROM clause, and the condition under which a row of the mode exists. */
+export function rowsOf(table: QueryTable, mode: RowMode): { from: string; exists: string | undefined } {
+  const [clientSent, serverSent] = directionExists;
+  if (mode === 'client') return { from: table, exists: clientSent };
+  if (mode === 'server') return { from: table, exists: serverSent };
+  if (mode === 'directed') {
+    return {
+      from: `${table} ARRAY JOIN [0, 1] AS ${directionColumn}`,
+      exists: `if(${directionColumn} = 0, ${clientSent}, ${serverSent})`,
+    };
+  }
+  return { from: table, exists: undefined };
+}
+
+/** True when the table's time column is a DateTime (whole seconds), false for DateTime64. */
+export const hasWindows = (table: QueryTable): boolean => 'widthColumn' in queryTables[table];

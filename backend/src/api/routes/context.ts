@@ -1,0 +1,30 @@
+/** What the routes share. */
+import type { FastifyInstance, FastifyBaseLogger, RawServerDefault } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { Registry } from 'prom-client';
+import type { TableWindows } from '../planner/index.js';
+import type { QueryRunner } from '../runner.js';
+import type { StatusProvider } from '../status.js';
+
+export interface RouteLimits {
+  readonly rowsMax: number;
+  readonly rangeSecondsMax: number;
+}
+
+export interface RouteContext {
+  readonly runner: QueryRunner;
+  readonly limits: RouteLimits;
+  readonly windows: TableWindows;
+  readonly metrics: Registry;
+  readonly status: StatusProvider;
+  readonly version: string;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;

@@ -1,0 +1,93 @@
+/** Health, readiness, metrics and the OpenAPI document. */
+import { ApiError } from '../problem.js';
+import { answers, healthResponseSchema, openApiResponseSchema, textAnswers } from '../schemas.js';
+import type { App, RouteContext } from './context.js';
+
+const readyAnswers: Record<string, object> = {
+  ...textAnswers('Ready', 'text/plain'),
+  503: textAnswers('Not ready', 'text/plain')['200'] ?? {},
+};
+
+export function operationRoutes(app: App, context: RouteContext): void {
+  const { runner, status, metrics, version } = context;
+  app.get(
+    '/healthz',
+    {
+      config: { role: 'public' },
+      schema: {
+        tags: ['operation'],
+        summary: 'Is the process alive, and what is it doing',
+        response: answers('Alive', healthResponseSchema),
+      },
+    },
+    async (_request, reply) => {
+      const { dependencies, watermarkMs } = status();
+      return reply.send({
+        status: 'ok',
+        version,
+        uptime_seconds: Math.round(process.uptime()),
+        dependencies,
+        watermarkMs,
+      });
+    },
+  );
+  app.get(
+    '/readyz',
+    {
+      config: { role: 'public' },
+      schema: {
+        tags: ['operation'],
+        summary: 'Can it answer: one line per dependency, 503 when one of them cannot',
+        response: readyAnswers,
+      },
+    },
+    async (_request, reply) => {
+      const begin = performance.now();
+      const store = await runner.run('none', { sql: 'SELECT 1 AS one', params: {} }, runner.signalOf(reply)).then(
+        () => ({ name: 'store', ok: true, detail: `answers in ${Math.round(performance.now() - begin)} ms` }),
+        (error: unknown) => ({
+          name: 'store',
+          ok: false,
+          detail: error instanceof ApiError ? error.message : 'does not answer',
+        }),
+      );
+      const all = [store, ...status().dependencies];
+      const lines = all.map(
+        ({ name, ok, detail }) => `${name}: ${ok ? 'ok' : 'failed'}: ${detail.replace(/\s+/g, ' ')}`,
+      );
+      return reply
+        .code(all.every(({ ok }) => ok) ? 200 : 503)
+        .type('text/plain; charset=utf-8')
+        .serializer((text: string) => text)
+        .send(`${lines.join('\n')}\n`);
+    },
+  );
+  app.get(
+    '/metrics',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['operation'],
+        summary: 'Metrics of the process in the Prometheus text format',
+        response: textAnswers('Metrics', 'text/plain'),
+      },
+    },
+    async (_request, reply) =>
+      reply
+        .type(metrics.contentType)
+        .serializer((text: string) => text)
+        .send(await metrics.metrics()),
+  );
+  app.get(
+    '/openapi.json',
+    {
+      config: { role: 'public' },
+      schema: {
+        tags: ['operation'],
+        summary: 'This document',
+        response: answers('An OpenAPI 3.1 document', openApiResponseSchema),
+      },
+    },
+    async (_request, reply) => reply.send(app.swagger()),
+  );
+}

@@ -1,0 +1,150 @@
+/**
+ * Runs statements under the limits: how many at once, how long, how many rows; and stops them when the client goes away
+ * or the server stops.
+ */
+import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Registry } from 'prom-client';
+import type { FastifyBaseLogger, FastifyReply } from 'fastify';
+import { UserError } from '../errors.js';
+import { ApiError } from './problem.js';
+import type { ProblemKind } from './problem.js';
+import { Columns } from './planner/index.js';
+import type { QueryParameters, QueryStore } from './query-store.js';
+import { Semaphore } from './semaphore.js';
+
+export interface RunnerDeps {
+  readonly store: QueryStore;
+  readonly metrics: Registry;
+  readonly log: FastifyBaseLogger;
+}
+
+export interface RunnerLimits {
+  readonly rowsMax: number;
+  readonly concurrency: number;
+  readonly queryMillisMax: number;
+}
+
+export interface Statement {
+  readonly sql: string;
+  readonly params: QueryParameters;
+}
+
+export interface StatementResult {
+  readonly columns: Columns;
+  readonly rowsRead: number;
+  readonly elapsedMs: number;
+}
+
+/** So many queries may wait for each that runs. */
+const waitingPerRunning = 10;
+
+const kinds: Readonly<Partial<Record<UserError['code'], ProblemKind>>> = {
+  NS_QUERY_TIMEOUT: 'timeout',
+  NS_QUERY_TOO_LARGE: 'too-much-data',
+  NS_QUERY_MEMORY: 'too-much-data',
+  NS_QUERY_ABORTED: 'cancelled',
+  NS_STORE_UNAVAILABLE: 'unavailable',
+  NS_STORE_CLOSED: 'unavailable',
+};
+
+/** What a client is told about these; the store's own words may name folders and SQL, and go to the log. */
+const texts: Readonly<Partial<Record<ProblemKind, string>>> = {
+  timeout: 'the query took too long; ask for less time, fewer groups or a coarser interval',
+  'too-much-data': 'the query needs too many rows or too much memory; ask for less time or set a limit',
+  cancelled: 'the request was cancelled',
+  unavailable: 'the store does not answer; /readyz says more',
+};
+
+export class QueryRunner {
+  readonly #deps: RunnerDeps;
+  readonly #limits: RunnerLimits;
+  readonly #semaphore: Semaphore;
+  readonly #seconds: Histogram;
+  readonly #failures: Counter;
+  readonly #stopping = new AbortController();
+
+  constructor(deps: RunnerDeps, limits: RunnerLimits) {
+    this.#deps = deps;
+    this.#limits = limits;
+    this.#semaphore = new Semaphore(limits.concurrency, limits.concurrency * waitingPerRunning);
+    const registers = [deps.metrics];
+    this.#seconds = new Histogram({
+      name: 'netspectra_api_query_duration_seconds',
+      help: 'Time the store needed for a statement of the API, by table',
+      labelNames: ['table'],
+      buckets: [0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: 'netspectra_api_query_failures_total',
+      help: 'Statements of the API that failed, by kind of problem',
+      labelNames: ['kind'],
+      registers,
+    });
+    const semaphore = this.#semaphore;
+    new Gauge({
+      name: 'netspectra_api_queries_running',
+      help: 'Statements of the API that the store works on now',
+      registers,
+      collect() {
+        this.set(semaphore.active);
+      },
+    });
+    new Gauge({
+      name: 'netspectra_api_queries_waiting',
+      help: 'Statements of the API that wait for their turn',
+      registers,
+      collect() {
+        this.set(semaphore.queued);
+      },
+    });
+  }
+
+  /** A signal that aborts when the client goes away before the answer is written, or when the server stops. */
+  signalOf(reply: FastifyReply): AbortSignal {
+    const controller = new AbortController();
+    // Not request.signal: it follows the request's stream, which also closes when the body was read.
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) controller.abort();
+    });
+    return AbortSignal.any([controller.signal, this.#stopping.signal]);
+  }
+
+  /** Run one statement. Throws ApiErrors only. @param table label of the metrics */
+  async run(table: string, statement: Statement, signal: AbortSignal): Promise<StatementResult> {
+    const { rowsMax, queryMillisMax } = this.#limits;
+    try {
+      return await this.#semaphore.run(signal, async () => {
+        const begin = performance.now();
+        const result = await this.#deps.store.query(statement.sql, statement.params, {
+          signal,
+          maxRows: rowsMax,
+          timeoutMs: queryMillisMax,
+        });
+        const elapsedMs = performance.now() - begin;
+        this.#seconds.observe({ table }, elapsedMs / 1000);
+        return { columns: new Columns(result), rowsRead: result.statistics.rowsRead, elapsedMs };
+      });
+    } catch (error) {
+      const failure = this.#failureOf(error, statement);
+      this.#failures.inc({ kind: failure.kind });
+      throw failure;
+    }
+  }
+
+  /** Cancel everything that runs and waits; later statements fail at once. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  #failureOf(error: unknown, statement: Statement): ApiError {
+    if (error instanceof ApiError) return error;
+    const kind = error instanceof UserError ? kinds[error.code] : undefined;
+    if (kind) {
+      if (kind === 'unavailable') this.#deps.log.warn({ err: error }, 'the store does not answer');
+      return new ApiError(kind, texts[kind] ?? kind, [], error);
+    }
+    this.#deps.log.error({ err: error, sql: statement.sql }, 'the store refused a statement of the planner');
+    return new ApiError('internal', 'the store refused the query; the log of the server says why', [], error);
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The query API: an HTTP server over a store that someone else opened.
+ *
+ * `createApi(deps, config)` wires Fastify, the routes, the planner and the limits, and returns `{ start, stop }`. It
+ * promises: requests are checked against the schemas that the OpenAPI document shows; every error is RFC 9457 problem
+ * JSON; no query runs longer, reads further or returns more than the limits; a client that goes away stops its queries.
+ */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { Ajv } from 'ajv';
+import { randomUUID } from 'node:crypto';
+import fastify from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply } from 'fastify';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { Histogram } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { UserError } from '../errors.js';
+import { problem, problemOf } from './problem.js';
+import { authorizeLoopback, requireRoles } from './roles.js';
+import type { Authorize } from './roles.js';
+import { QueryRunner } from './runner.js';
+import type { QueryStore } from './query-store.js';
+import type { StatusProvider } from './status.js';
+import { registerRoutes } from './routes/index.js';
+import { defaultTableWindows } from './planner/index.js';
+import type { TableWindows } from './planner/index.js';
+
+/** What the API may use at most. */
+export interface ApiLimits {
+  /** rows in one answer frame, and groups of one query; 1 .. 1,000,000 */
+  readonly rowsMax: number;
+  /** length of a time range, seconds */
+  readonly rangeSecondsMax: number;
+  /** bytes of a request body */
+  readonly bodyBytesMax: number;
+  /** queries that the store runs at once; ten times as many may wait */
+  readonly concurrency: number;
+  /** after this the store gives a query up, milliseconds */
+  readonly queryMillisMax: number;
+}
+
+export const defaultApiLimits: ApiLimits = {
+  rowsMax: 50_000,
+  rangeSecondsMax: 400 * 86_400,
+  bodyBytesMax: 256 * 1024,
+  concurrency: 4,
+  queryMillisMax: 30_000,
+};
+
+export interface ApiConfig {
+  /** host:port; port 0 takes a free one */
+  readonly listen: string;
+  readonly limits?: Partial<ApiLimits>;
+  /** widths of the engine's windows, seconds; the planner rounds intervals up to them */
+  readonly windows?: Partial<TableWindows>;
+}
+
+export interface ApiDeps {
+  readonly store: QueryStore;
+  /** the process's metrics; the API adds its own to it and serves all of them */
+  readonly metrics: Registry;
+  /** what the rest of the process is doing, for /healthz, /readyz and the meta of answers */
+  readonly status: StatusProvider;
+  /** a pino logger; nothing is logged without one */
+  readonly logger?: FastifyBaseLogger;
+  /** shown in the OpenAPI document and /healthz */
+  readonly version?: string;
+  /** who may do what; the default lets everyone in who came over loopback */
+  readonly authorize?: Authorize;
+}
+
+export interface Api {
+  /** Listen. Rejects with a UserError when the address is not loopback, not free, or not valid. */
+  start(): Promise<{ readonly address: string }>;
+  /** Stop listening, let running requests end (their queries are cancelled), and resolve. */
+  stop(): Promise<void>;
+  /** The Fastify instance, ready for `inject`; for tests and for wiring further routes before `start`. */
+  readonly app: FastifyInstance;
+}
+
+const docsPrefix = '/docs';
+const loopbackAddress = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
+
+/** Host and port of `host:port` or `[v6]:port`. Throws a UserError. */
+export function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(listen);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || !(port <= 65_535)) {
+    throw new UserError('NS_CONFIG_INVALID', `api.listen: "${listen}" is not host:port, for example 127.0.0.1:8080`);
+  }
+  if (!loopbackAddress.test(host)) {
+    throw new UserError(
+      'NS_CONFIG_INVALID',
+      `api.listen: "${host}" is reachable from other machines, but there is no access control yet; use 127.0.0.1 or [::1]`,
+    );
+  }
+  return { host, port };
+}
+
+/** Bodies are taken as they are; texts of query strings become numbers and booleans where the schema wants them. */
+const bodyAjv = new Ajv({ allErrors: true, strict: false, validateFormats: false });
+const textAjv = new Ajv({
+  allErrors: true,
+  strict: false,
+  validateFormats: false,
+  coerceTypes: true,
+  useDefaults: true,
+});
+
+/** Make the API. Nothing listens before `start`. */
+export function createApi(deps: ApiDeps, config: ApiConfig): Api {
+  const listen = parseListen(config.listen);
+  const limits: ApiLimits = { ...defaultApiLimits, ...config.limits };
+  const app = fastify({
+    ...(deps.logger ? { loggerInstance: deps.logger } : { logger: false }),
+    bodyLimit: limits.bodyBytesMax,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    forceCloseConnections: 'idle',
+    // A header or body that trickles in must not hold a connection for ever.
+    requestTimeout: 30_000,
+    frameworkErrors: (error, request, reply) => {
+      const { problem: document } = problemOf(error, String(request.id));
+      const answer = reply as unknown as FastifyReply;
+      void answer.code(document.status).type('application/problem+json').send(JSON.stringify(document));
+    },
+  });
+
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? bodyAjv : textAjv).compile(schema as object),
+  );
+  // Schemas of answers are documentation that the tests check; JSON.stringify is exact and quick enough for frames.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+
+  app.setErrorHandler((error, request, reply) => {
+    const { problem: document, unexpected } = problemOf(error, request.id);
+    if (unexpected) request.log.error({ err: error }, 'a request failed');
+    if (document.status === 503) void reply.header('retry-after', '1');
+    void reply.code(document.status).type('application/problem+json').send(document);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const other = (['GET', 'POST'] as const).filter((method) => app.hasRoute({ method, url: path }));
+    const document =
+      other.length > 0
+        ? problem('method-not-allowed', `use ${other.join(' or ')} here`, request.id)
+        : problem('not-found', 'there is nothing at this address; /docs lists what there is', request.id);
+    if (other.length > 0) void reply.header('allow', other.join(', '));
+    void reply.code(document.status).type('application/problem+json').send(document);
+  });
+
+  const seconds = new Histogram({
+    name: 'netspectra_api_request_duration_seconds',
+    help: 'Time from the request line to the end of the answer, by route and status',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: [0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30],
+    registers: [deps.metrics],
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    void reply.header('cache-control', 'no-store');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    // Unknown addresses share one label: a scanner must not make a time series per path it tries.
+    const route = request.routeOptions.url ?? 'unknown';
+    const labels = { method: request.method, route, status: String(reply.statusCode) };
+    seconds.observe(labels, reply.elapsedTime / 1000);
+  });
+
+  requireRoles(app, docsPrefix, deps.authorize ?? authorizeLoopback);
+  void app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'NetSpectra query API',
+        version: deps.version ?? '0.1.0',
+        description: 'Counters, flows and protocol records of captured network traffic.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      tags: [
+        { name: 'query', description: 'Ask about traffic' },
+        { name: 'registry', description: 'What can be asked' },
+        { name: 'operation', description: 'Health, metrics and this document' },
+      ],
+    },
+  });
+  void app.register(swaggerUi, { routePrefix: docsPrefix, uiConfig: { docExpansion: 'list', deepLinking: true } });
+
+  const runner = new QueryRunner({ store: deps.store, metrics: deps.metrics, log: app.log }, limits);
+  const windows = { ...defaultTableWindows, ...config.windows };
+  const context = { ...deps, version: deps.version ?? '0.1.0', runner, limits, windows };
+  // In a plugin of its own, so that the documentation plugin's hook is there before the first route.
+  void app.register(async (scope) => registerRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), context));
+
+  return {
+    app,
+    start: async () => {
+      try {
+        return { address: await app.listen({ host: listen.host, port: listen.port }) };
+      } catch (error) {
+        const code = (error as { code?: unknown }).code;
+        if (code === 'EADDRINUSE') {
+          throw new UserError(
+            'NS_PORT_IN_USE',
+            `api.listen: port ${listen.port} of ${listen.host} is in use; stop what listens there or choose another (NETSPECTRA_API_LISTEN=127.0.0.1:8081)`,
+          );
+        }
+        if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+          throw new UserError('NS_CONFIG_INVALID', `api.listen: cannot listen on ${config.listen} (${code})`);
+        }
+        throw error;
+      }
+    },
+    stop: async () => {
+      runner.stop();
+      await app.close();
+    },
+  };
+}
