@@ -1,8 +1,8 @@
 /** Counts by name for reports, exact up to a limit; what comes beyond is counted together. */
 
-/** Structured-clonable form. */
+/** Names and counts, largest count first; structured-clonable. */
 export interface NameCounts {
-  readonly counts: readonly (readonly [string, number])[];
+  readonly entries: readonly (readonly [name: string, count: number])[];
   /** counted under no name because the limit was reached */
   readonly other: number;
 }
@@ -23,29 +23,46 @@ export class NameCounter {
     else this.other += count;
   }
 
-  /** Largest count first, equal ones by name. */
-  take(): NameCounts {
-    return { counts: sorted(this.counts), other: this.other };
+  /** All counts so far: largest first, equal ones by name. */
+  read(): NameCounts {
+    return { entries: sortCounts(this.counts), other: this.other };
   }
 }
 
-/** Put the partitions' counts together, in the order of NameCounter.take. */
+/** Put the partitions' counts together. */
 export function mergeNameCounts(parts: readonly NameCounts[]): NameCounts {
   const counts = new Map<string, number>();
   let other = 0;
   for (const part of parts) {
-    for (const [name, count] of part.counts) counts.set(name, (counts.get(name) ?? 0) + count);
+    for (const [name, count] of part.entries) counts.set(name, (counts.get(name) ?? 0) + count);
     other += part.other;
   }
-  return { counts: sorted(counts), other };
+  return { entries: sortCounts(counts), other };
 }
 
-function sorted(counts: ReadonlyMap<string, number>): [string, number][] {
+function sortCounts(counts: ReadonlyMap<string, number>): [string, number][] {
   return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
 
-/** The same counts as an object, for small closed sets (codes, methods). */
+/** The same counts as an object; for small sets (codes, methods). Names such as __proto__ stay data. */
 export function countsObject(counts: NameCounts): Record<string, number> {
-  // Object.fromEntries defines own properties: a name such as __proto__ stays data.
-  return Object.fromEntries(counts.counts);
+  return Object.fromEntries(counts.entries);
+}
+
+/** Frames of one protocol and their bytes on the wire. */
+export interface FrameCount {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Add up frame counts by protocol. */
+export function mergeFrameCounts(parts: readonly Readonly<Record<string, FrameCount>>[]): Record<string, FrameCount> {
+  const merged: Record<string, FrameCount> = {};
+  for (const part of parts) {
+    for (const [name, count] of Object.entries(part)) {
+      const before = merged[name] ?? { packets: 0, bytes: 0 };
+      merged[name] = { packets: before.packets + count.packets, bytes: before.bytes + count.bytes };
+    }
+  }
+  return merged;
 }

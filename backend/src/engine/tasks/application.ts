@@ -20,9 +20,10 @@ import {
 import type { ClientHello, HttpMessage } from '@netspectra/collector/decode';
 import { Layer } from '@netspectra/proto';
 import type { PacketBatch } from '@netspectra/proto';
-import { Application } from '../flow-table/index.js';
+import { Application, applicationNames } from '../flow-table/index.js';
 import type { FlowTable } from '../flow-table/index.js';
 import type { PacketSelection } from '../task.js';
+import type { FrameCount } from './application-count.js';
 import { Connection } from './application-connection.js';
 import type { ConnectionOwner, HttpTransaction } from './application-connection.js';
 
@@ -31,12 +32,6 @@ export type { Connection } from './application-connection.js';
 
 /** Bits of `ApplicationTracker.layers`: whose frame a packet is. */
 export const ApplicationLayer = { Dns: 1, Mdns: 2, Llmnr: 4, Http: 8, Tls: 16 } as const;
-
-/** Frames of one application and their bytes on the wire. */
-export interface FrameCount {
-  packets: number;
-  bytes: number;
-}
 
 /** A DNS message; the object is reused. */
 export interface DnsEvent {
@@ -110,13 +105,6 @@ layerOf[Application.Mdns] = ApplicationLayer.Mdns;
 layerOf[Application.Llmnr] = ApplicationLayer.Llmnr;
 layerOf[Application.Http] = ApplicationLayer.Http;
 layerOf[Application.Tls] = ApplicationLayer.Tls;
-const applicationsCounted = [
-  Application.Dns,
-  Application.Mdns,
-  Application.Llmnr,
-  Application.Http,
-  Application.Tls,
-] as const;
 
 /** The Application of DNS's three ports, else Unknown; the lower port decides, as it does for tshark. */
 function dnsServiceOf(sourcePort: number, destinationPort: number): number {
@@ -174,7 +162,7 @@ export class ApplicationTracker implements ConnectionOwner {
   private pipelineOverflows = 0;
   /** the packet being processed */
   private packet = 0;
-  private payload = new Uint8Array(0);
+  private payload: Uint8Array = new Uint8Array(0);
   private finished = false;
 
   constructor(context: { readonly flowTable: FlowTable }, options: ApplicationOptions = {}) {
@@ -200,14 +188,13 @@ export class ApplicationTracker implements ConnectionOwner {
     return { packets: this.frames[2 * application]!, bytes: this.frames[2 * application + 1]! };
   }
 
-  /** Frames of every application that had any, by its name in reports. */
-  frameCounts(): Record<string, FrameCount> {
-    const names = ['dns', 'mdns', 'llmnr', 'http', 'tls'];
+  /** Frames so far of those of the applications that had any, by the application's name. */
+  frameCounts(applications: readonly number[]): Record<string, FrameCount> {
     const counts: Record<string, FrameCount> = {};
-    applicationsCounted.forEach((application, i) => {
+    for (const application of applications) {
       const count = this.frameCount(application);
-      if (count.packets > 0) counts[names[i]!] = count;
-    });
+      if (count.packets > 0) counts[applicationNames[application]!] = count;
+    }
     return counts;
   }
 

@@ -46,7 +46,7 @@ export class DnsMessage {
   readonly questionTypes: number[] = [];
   readonly questionClasses: number[] = [];
 
-  private bytes = new Uint8Array(0);
+  private bytes: Uint8Array = new Uint8Array(0);
   private start = 0;
   private end = 0;
   private recordsAt = 0;

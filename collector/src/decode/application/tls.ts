@@ -260,28 +260,23 @@ export class TlsParser {
       this.collecting = false;
       return;
     }
-    let source = bytes;
-    let from = at;
-    let stop = end;
-    if (this.have > 0 || end - at < 4 || helloLength(bytes, at) + 4 > end - at) {
-      // After a ClientHello only one that is whole in its record counts: encrypted records look like anything.
-      const count = Math.min(end - at, helloBytesMax + 4 - this.have);
-      this.keep(bytes, at, count);
-      source = this.buffer;
-      from = 0;
-      stop = this.have;
-      if (stop < 4) return;
-      const length = helloLength(source, 0);
-      if (length > helloBytesMax || (this.greeted && length + 4 > this.recordLength())) {
-        this.giveUpHello();
-        return;
-      }
-      if (length + 4 > stop) return;
+    if (this.have === 0 && end - at >= 4 && helloLength(bytes, at) + 4 <= end - at) {
+      this.readHello(bytes, at);
+      return;
     }
-    const length = helloLength(source, from);
+    this.keep(bytes, at, Math.min(end - at, helloBytesMax + 4 - this.have));
+    if (this.have < 4) return;
+    const length = helloLength(this.buffer, 0);
+    // After a ClientHello only one that is whole in its record counts: encrypted records look like anything.
+    if (length > helloBytesMax || (this.greeted && length + 4 > this.recordLength())) this.giveUpHello();
+    else if (length + 4 <= this.have) this.readHello(this.buffer, 0);
+  }
+
+  /** The whole ClientHello, type and length included, stands at `at`. */
+  private readHello(bytes: Uint8Array, at: number): void {
     this.collecting = false;
     this.have = 0;
-    if (readClientHello(source, from + 4, from + 4 + length, this.hello)) {
+    if (readClientHello(bytes, at + 4, at + 4 + helloLength(bytes, at), this.hello)) {
       this.greeted = true;
       this.handler.tlsClientHello(this.hello);
     } else if (!this.greeted) {
