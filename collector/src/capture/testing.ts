@@ -119,3 +119,15 @@ export function samplePcapng(bigEndian = false): Uint8Array {
   writer.packet(0, 1_700_000_002, 500_000_000, sampleFrame(3, 5));
   return writer.finish();
 }
+
+/** A file as one Zstandard frame of stored (uncompressed) blocks, RFC 8878; what fzstd needs no compressor for. */
+export function storedZstd(file: Uint8Array, blockBytes = 100_000): Uint8Array {
+  // Magic, descriptor without content size or checksum, window descriptor of 2 MiB.
+  const parts: Uint8Array[] = [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 11 << 3)];
+  for (let at = 0; at === 0 || at < file.length; at += blockBytes) {
+    const block = file.subarray(at, at + blockBytes);
+    const header = (block.length << 3) | (at + blockBytes >= file.length ? 1 : 0);
+    parts.push(Uint8Array.of(header & 0xff, (header >>> 8) & 0xff, header >>> 16), block);
+  }
+  return new Uint8Array(Buffer.concat(parts));
+}

@@ -6,6 +6,8 @@ export type StreamFault = (message: string) => void;
 /** Runs a zlib stream step by step, so that a failure can be pinned to a step and costs only that step's output. */
 export class TransformSteps {
   failure: Error | undefined;
+  /** The stream found its end; what follows is not read (zlib takes zero bytes after a member for padding). */
+  private ended = false;
   private readonly transform: Transform;
   private output: Uint8Array[] = [];
   private wake: () => void = () => undefined;
@@ -17,13 +19,18 @@ export class TransformSteps {
       this.failure = error;
       this.wake();
     });
+    transform.on('end', () => {
+      this.ended = true;
+      this.wake();
+    });
   }
 
   /** Run one step; returns what it put out. A failure stands in `failure`. */
   async step(input: Uint8Array): Promise<Uint8Array[]> {
     await new Promise<void>((resolve) => {
       this.wake = resolve;
-      this.transform.write(input, () => resolve());
+      if (this.ended) resolve();
+      else this.transform.write(input, () => resolve());
     });
     return this.drain();
   }
@@ -32,8 +39,8 @@ export class TransformSteps {
   async end(): Promise<Uint8Array[]> {
     await new Promise<void>((resolve) => {
       this.wake = resolve;
-      this.transform.once('end', resolve);
-      this.transform.end();
+      if (this.ended) resolve();
+      else this.transform.end();
     });
     return this.drain();
   }

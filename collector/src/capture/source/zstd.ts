@@ -24,7 +24,7 @@ const frameHeaderBytesMax = 18;
  * tiny blocks would keep it busy for hours: allow this much moving for free, and then what full blocks need.
  */
 const windowBytesFree = 8 * 1024 * 1024;
-const movedBytesFree = 16 * 1024 ** 3;
+const movedBytesFree = 4 * 1024 ** 3;
 const movedPerByteMax = 2_048;
 
 const u32 = (bytes: Uint8Array, at: number): number =>
@@ -118,20 +118,20 @@ class NativeDecompressor implements FrameDecompressor {
 type CreateNative = (options: { chunkSize: number }) => Transform;
 
 /** node:zlib has Zstandard from Node 22.15 on; the types of Node 20 do not know it. */
-function nativeDecompress(): CreateNative | undefined {
+function nativeDecompress(): CreateNative | null {
   const create: unknown = Reflect.get(zlib, 'createZstdDecompress');
-  return typeof create === 'function' ? (create as CreateNative) : undefined;
+  return typeof create === 'function' ? (create as CreateNative) : null;
 }
 
 /**
  * Decompress. Ends early, after telling `fault`, when the stream is damaged or cut.
  *
- * @param native node:zlib's decompressor, which is faster and checks checksums; without it fzstd does the work
+ * @param native node:zlib's decompressor, which is faster and checks checksums; null: fzstd does the work
  */
 export async function* unzstdChunks(
   reader: PullReader,
   fault: StreamFault,
-  native: CreateNative | undefined = nativeDecompress(),
+  native: CreateNative | null = nativeDecompress(),
 ): AsyncGenerator<Uint8Array> {
   const cut = (): void => {
     if (reader.failure === undefined) fault('zstd: unexpected end');
@@ -159,7 +159,7 @@ async function* frameChunks(
   reader: PullReader,
   fault: StreamFault,
   cut: () => void,
-  native: CreateNative | undefined,
+  native: CreateNative | null,
 ): AsyncGenerator<Uint8Array, boolean> {
   await reader.fill(frameHeaderBytesMax);
   const head = new Uint8Array(frameHeaderBytesMax);
