@@ -12,8 +12,8 @@
 /** Closings possible at once, and packets that earn another. 256 closings at some 200 kB a row set: 50 MB. */
 const creditMax = 256;
 const packetsPerClosing = 1024;
-/** A window without credit grows to so many widths at most. */
-const windowsWide = 360;
+/** A window without credit grows to so many widths at most: a day of windows of 10 s, one packet every 84 s. */
+const windowsWide = 8640;
 
 export class SketchWindows {
   /** [start, end) of each open window, seconds since the epoch; equal when it is not open */

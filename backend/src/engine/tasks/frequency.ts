@@ -54,7 +54,6 @@ const kinds: Readonly<Record<FrequencySubject, KeyKind>> = {
 };
 /** The ones with a candidate table, in the order of the words after a flow's mark. */
 const tableSubjects = ['src_ip', 'dst_ip', 'ip_pair'] as const;
-const portSubjects = ['src_port', 'dst_port'] as const;
 
 const ports = 65_536;
 const protocols = 256;
@@ -78,7 +77,6 @@ const schema = Type.Object(
       maximum: 10_000,
       description: 'heaviest keys written per subject and window',
     }),
-    report_top: Type.Integer({ default: 10, minimum: 1, maximum: 10_000, description: 'heaviest keys in a report' }),
     sketches: Type.Boolean({ default: true, description: 'write Count-Min sketches too, not only the heaviest keys' }),
     depth: Type.Integer({
       default: 4,
@@ -262,7 +260,7 @@ class FrequencyTask implements Task<FrequencyReport> {
 
   report(): FrequencyReport {
     const state: FrequencyReport['state'] = {};
-    if (!this.context.report) return reportOf(state, this.options.report_top);
+    if (!this.context.report) return reportOf(state, this.context.reportTop);
     for (const subject of this.options.subjects) {
       const total = this.totals[subject];
       const parts = total ? [total.state()] : [];
@@ -271,7 +269,7 @@ class FrequencyTask implements Task<FrequencyReport> {
       if (parts.length === 0) parts.push(new HeavyKeys(keyWords[kinds[subject]], capacityMin).state());
       state[subject] = parts.length === 1 ? parts[0]! : mergeHeavyKeys(parts).state();
     }
-    return reportOf(state, this.options.report_top);
+    return reportOf(state, this.context.reportTop);
   }
 
   /** Find the packet's entries and write them beside the flow's mark. */
