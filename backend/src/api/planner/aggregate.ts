@@ -53,7 +53,7 @@ function histogramQuantile(source: HistogramSource, level: number): Aggregate {
   const running = `arrayCumSum(${counts})`;
   const total = `arraySum(${counts})`;
   // The rank of quantileExact: element floor(level * n), counted from 0.
-  const rank = `least(floor(${level} * ${total}), ${total} - 1)`;
+  const rank = `least(floor(${level} * ${total}), toFloat64(${total}) - 1)`;
   const bucket = `arrayFirstIndex(c -> c > ${rank}, ${running})`;
   const inside = `(${rank} - (${running}[${bucket}] - ${counts}[${bucket}]) + 0.5) / ${counts}[${bucket}]`;
   const lower = `${source.unitNanoseconds} * exp2(${bucket} - 1)`;

@@ -28,8 +28,3 @@ export function filterConditions(
   binder.adopt(params);
   return [`(${sql})`];
 }
-
-export const whereClause = (conditions: readonly (string | undefined)[]): string => {
-  const all = conditions.filter((condition) => condition !== undefined);
-  return all.length === 0 ? '' : `WHERE ${all.join(' AND ')}`;
-};

@@ -10,12 +10,13 @@ import { aggregate } from './aggregate.js';
 import { Binder } from './bind.js';
 import { chooseTable } from './choose.js';
 import type { Columns } from './columns.js';
-import { filterConditions, timeConditions, whereClause } from './conditions.js';
+import { filterConditions, timeConditions } from './conditions.js';
 import { addressText, displayUnit, unitConfig } from './display.js';
 import type { CompiledFilter } from './filter.js';
 import { alignRange, windowMillis } from './interval.js';
 import type { TableWindows } from './interval.js';
 import { protocolName } from './names.js';
+import { rowsWhere } from './rows.js';
 import type { Answer, CheckedQuery, Plan, PlannerLimits } from './types.js';
 
 interface FlowField {
@@ -31,8 +32,11 @@ interface FlowField {
 const number = (value: unknown): FrameValue => Number(value);
 const text = (value: unknown): FrameValue => String(value);
 const address = (value: unknown): FrameValue => addressText(String(value));
-/** nanoseconds in decimal text -> milliseconds with fractions, as exact as a double is (some 200 ns) */
-const millis = (value: unknown): FrameValue => Number(value) / 1e6;
+/** Nanoseconds in decimal text -> milliseconds with fractions; whole milliseconds stay exact. */
+const millis = (value: unknown): FrameValue => {
+  const digits = String(value).padStart(7, '0');
+  return Number(digits.slice(0, -6)) + Number(digits.slice(-6)) / 1e6;
+};
 const nanoseconds = (aggregateSql: string): string => `toString(toUnixTimestamp64Nano(${aggregateSql}))`;
 
 const summed = (name: string, label: string, unit?: string): FlowField => ({
@@ -127,10 +131,12 @@ const selectFlow = [
 /** A flow may be seen by several probes; each keeps a record of its own. */
 const flowKey = 'probe, flow_id';
 
-function flowConditions(range: TimeRange, filter: CompiledFilter | null, binder: Binder): string {
-  return whereClause([
+/** Bidirectional rows; a filter on a directed field keeps a row when one of its directions fits. */
+function flowRows(range: TimeRange, filter: CompiledFilter | null, binder: Binder): string {
+  const mode = filter?.directed('flows') ? 'either' : 'plain';
+  return rowsWhere('flows', 'plain', [
     ...timeConditions('flows', range, binder),
-    ...filterConditions(filter, 'flows', filter?.directed('flows') ? 'either' : 'plain', binder),
+    ...filterConditions(filter, 'flows', mode, binder),
   ]);
 }
 
@@ -162,7 +168,7 @@ export function planFlows(checked: CheckedQuery, windows: TableWindows, limits: 
     refId: query.refId,
     table: 'flows',
     sql:
-      `SELECT ${select.join(', ')} FROM flows ${flowConditions(range, filter, binder)} GROUP BY ${flowKey}` +
+      `SELECT ${select.join(', ')} ${flowRows(range, filter, binder)} GROUP BY ${flowKey}` +
       ` ORDER BY ${orders.join(', ')}, flow_id, probe LIMIT ${binder.bind('limit', 'UInt32', limit + 1)}`,
     params: binder.params,
     rowsMax: limits.rowsMax,
@@ -277,7 +283,7 @@ export function planFlowPage(page: FlowPageQuery, windows: TableWindows): FlowPa
   chooseTable({ measures: [], dimensions: [], filter: page.filter, direction: 'client', sketchSubjects: new Set() });
   const binder = new Binder();
   const range = alignRange(page.range, windowMillis('flows', windows));
-  const where = flowConditions(range, page.filter, binder);
+  const rows = flowRows(range, page.filter, binder);
   let having = '';
   if (page.cursor !== undefined) {
     const { first, flowId, probe } = decodeCursor(page.cursor);
@@ -293,7 +299,7 @@ export function planFlowPage(page: FlowPageQuery, windows: TableWindows): FlowPa
   const orders = ['min(first)', 'flow_id', 'probe'].map((key) => `${key} ${direction}`).join(', ');
   return {
     sql:
-      `SELECT ${selectFlow.join(', ')} FROM flows ${where} GROUP BY ${flowKey}${having}` +
+      `SELECT ${selectFlow.join(', ')} ${rows} GROUP BY ${flowKey}${having}` +
       ` ORDER BY ${orders} LIMIT ${binder.bind('limit', 'UInt32', page.limit + 1)}`,
     params: binder.params,
     range,

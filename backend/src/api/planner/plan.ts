@@ -27,8 +27,8 @@ import { compileFilter } from './filter.js';
 import { planFlows } from './flows.js';
 import { alignRange, chooseInterval, windowMillis } from './interval.js';
 import type { TableWindows } from './interval.js';
-import { filterConditions, timeConditions, whereClause } from './conditions.js';
-import { hasWindows, rowsOf, valueSql } from './rows.js';
+import { filterConditions, timeConditions } from './conditions.js';
+import { hasWindows, rowsWhere, valueSql } from './rows.js';
 import type { RowMode } from './rows.js';
 import type { CheckedQuery, Plan, PlannedDimension, PlannedMeasure, PlannerLimits } from './types.js';
 
@@ -91,6 +91,13 @@ export function checkQuery(query: Query, range: TimeRange): CheckedQuery {
   const direction = query.direction ?? 'both';
   return { query, range, measures, dimensions, filter, direction, orderBy: checkOrder(query) };
 }
+
+/** Where the values of a dimension stand when the rest of the groups has a row of its own. */
+const shownAs = ({ dimension, column, presentColumn }: PlannedDimension): PlannedDimension => ({
+  dimension,
+  column: `ns_${column}`,
+  presentColumn: presentColumn === undefined ? undefined : `ns_${presentColumn}`,
+});
 
 interface Keys {
   readonly dimensions: readonly PlannedDimension[];
@@ -177,25 +184,26 @@ export function planQuery(
   }));
 
   const { keys, dimensions } = keysOf(checked.dimensions, table, mode);
-  const { from, exists } = rowsOf(table, mode);
-  const where = whereClause([
+  const conditions = [
     ...timeConditions(table, range, binder),
     ...(table === 'sketches' ? [`sketch = 'hll'`, `key = ''`] : []),
-    exists,
     ...filterConditions(checked.filter, table, mode, binder),
-  ]);
+  ];
+  const keyColumns = keys.map((key) => `${key.sql} AS ${key.column}`);
+  const rows = rowsWhere(table, mode, conditions, keyColumns);
 
-  /** `named`: the keys are grouped by the names of their columns, so that is what the order must say */
-  const orderSql = (over: readonly Aggregate[], named: boolean): string[] =>
+  const orderSql = (over: readonly Aggregate[], column: (key: string) => string): string[] =>
     orderBy.map((order) => {
-      const index = 'measure' in order ? query.measures.indexOf(order.measure) : query.groupBy.indexOf(order.dimension);
-      const key = keys.find((each) => each.column === `d${index}`);
-      const value = 'measure' in order ? over[index]?.value : named ? key?.column : key?.sql;
-      if (value === undefined) throw new Error('an order by something that is not in the query');
-      return `${value} ${order.direction === 'asc' ? 'ASC' : 'DESC'}`;
+      const sql =
+        'measure' in order
+          ? over[query.measures.indexOf(order.measure)]?.value
+          : column(`d${query.groupBy.indexOf(order.dimension)}`);
+      if (sql === undefined) throw new Error('an order by something that is not in the query');
+      return `${sql} ${order.direction === 'asc' ? 'ASC' : 'DESC'}`;
     });
   // Groups that are equal in the order still come in one order: a limit must not flicker from refresh to refresh.
-  const tieBreak = keys.map((key) => key.sql);
+  const keyNames = keys.map((key) => key.column);
+  const same = (column: string): string => column;
   const hasRest = grouped && (query.type === 'timeseries' || query.other === true);
   const measureColumns = aggregates.flatMap((each, i) => [
     `${each.value} AS m${i}`,
@@ -212,32 +220,31 @@ export function planQuery(
     groupBy.push('t');
     orders.push('t');
   }
+  let source = rows;
   let tail = '';
   if (hasRest) {
-    const tuple = keys.map((key) => key.sql).join(', ');
+    // The rows come twice: once to find the leading groups, once to put every row into its group or into the rest.
+    const key = keyNames.join(', ');
+    const leading = [...orderSql(aggregateOver(rangeSeconds), same), ...keyNames].join(', ');
     const place = binder.bind('limit', 'UInt32', limit);
-    const leading = [...orderSql(aggregateOver(rangeSeconds), false), ...tieBreak].join(', ');
-    const top = `SELECT ${tuple} FROM ${from} ${where} GROUP BY ${tuple} ORDER BY ${leading} LIMIT ${place}`;
-    select.push(`(${tuple}) IN (${top}) AS ns_top`);
-    select.push(
-      ...keys.map((key) => `if(ns_top, ${key.sql}, defaultValueOfArgumentType(${key.sql})) AS ${key.column}`),
-    );
-    groupBy.push('ns_top', ...keys.map((key) => key.column));
-    if (intervalMs === null) {
-      orders.push('ns_top DESC');
-      orders.push(...orderSql(aggregates, true));
-    }
-    orders.push(...keys.map((key) => key.column));
+    const top = `SELECT ${key} ${rows} GROUP BY ${key} ORDER BY ${leading} LIMIT ${place}`;
+    source = `FROM (SELECT *, (${key}) IN (${top}) AS ns_top ${rows})`;
+    const shown = (column: string): string => `ns_${column}`;
+    const defaulted = (column: string) => `if(ns_top, ${column}, defaultValueOfArgumentType(${column}))`;
+    select.push('ns_top', ...keyNames.map((column) => `${defaulted(column)} AS ${shown(column)}`));
+    groupBy.push('ns_top', ...keyNames.map(shown));
+    if (intervalMs === null) orders.push('ns_top DESC', ...orderSql(aggregates, shown));
+    orders.push(...keyNames.map(shown));
   } else if (grouped) {
-    select.push(...keys.map((key) => `${key.sql} AS ${key.column}`));
-    groupBy.push(...keys.map((key) => key.sql));
-    orders.push(...orderSql(aggregates, false), ...tieBreak);
+    select.push(...keyNames);
+    groupBy.push(...keyNames);
+    orders.push(...orderSql(aggregates, same), ...keyNames);
     tail = ` LIMIT ${binder.bind('limit', 'UInt32', limit + 1)}`;
   }
   select.push(...measureColumns);
 
   const sql =
-    `SELECT ${select.join(', ')} FROM ${from} ${where}` +
+    `SELECT ${select.join(', ')} ${source}` +
     (groupBy.length > 0 ? ` GROUP BY ${groupBy.join(', ')}` : '') +
     (orders.length > 0 ? ` ORDER BY ${orders.join(', ')}` : '') +
     tail;
@@ -252,7 +259,7 @@ export function planQuery(
     range,
     intervalMs,
     measures: planned,
-    dimensions,
+    dimensions: hasRest ? dimensions.map(shownAs) : dimensions,
     limit,
     hasRest,
     other: query.other === true,
@@ -271,6 +278,6 @@ export const needsSketches = (checked: CheckedQuery): boolean =>
 export function planSketchSubjects(range: TimeRange, windows: TableWindows): { sql: string; params: QueryParameters } {
   const binder = new Binder();
   const aligned = alignRange(range, windowMillis('sketches', windows));
-  const where = whereClause([...timeConditions('sketches', aligned, binder), `sketch = 'hll'`, `key = ''`]);
-  return { sql: `SELECT DISTINCT subject FROM sketches ${where}`, params: binder.params };
+  const conditions = [...timeConditions('sketches', aligned, binder), `sketch = 'hll'`, `key = ''`];
+  return { sql: `SELECT DISTINCT subject ${rowsWhere('sketches', 'plain', conditions)}`, params: binder.params };
 }

@@ -24,18 +24,32 @@ export function valueSql(source: Source, mode: RowMode): string {
   return source.expression;
 }
 
-/** FROM clause, and the condition under which a row of the mode exists. */
-export function rowsOf(table: QueryTable, mode: RowMode): { from: string; exists: string | undefined } {
+/**
+ * The rows of the mode that meet the conditions, as a FROM clause with its WHERE.
+ * @param computed further columns of those rows, `expression AS name`. They are columns of a subquery, so that what stands
+ * around it names them and the engine computes them once; columns that nothing names are not read.
+ */
+export function rowsWhere(
+  table: QueryTable,
+  mode: RowMode,
+  conditions: readonly (string | undefined)[],
+  computed: readonly string[] = [],
+): string {
   const [clientSent, serverSent] = directionExists;
-  if (mode === 'client') return { from: table, exists: clientSent };
-  if (mode === 'server') return { from: table, exists: serverSent };
   if (mode === 'directed') {
-    return {
-      from: `${table} ARRAY JOIN [0, 1] AS ${directionColumn}`,
-      exists: `if(${directionColumn} = 0, ${clientSent}, ${serverSent})`,
-    };
+    const exists = `if(${directionColumn} = 0, ${clientSent}, ${serverSent})`;
+    const columns = ['*', directionColumn, ...computed].join(', ');
+    const joined = `${table} ARRAY JOIN [0, 1] AS ${directionColumn}`;
+    return `FROM (SELECT ${columns} FROM ${joined}${whereClause([...conditions, exists])})`;
   }
-  return { from: table, exists: undefined };
+  const exists = mode === 'client' ? clientSent : mode === 'server' ? serverSent : undefined;
+  const plain = `${table}${whereClause([...conditions, exists])}`;
+  return computed.length === 0 ? `FROM ${plain}` : `FROM (SELECT ${['*', ...computed].join(', ')} FROM ${plain})`;
+}
+
+function whereClause(conditions: readonly (string | undefined)[]): string {
+  const all = conditions.filter((condition) => condition !== undefined);
+  return all.length === 0 ? '' : ` WHERE ${all.join(' AND ')}`;
 }
 
 /** True when the table's time column is a DateTime (whole seconds), false for DateTime64. */

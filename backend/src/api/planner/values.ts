@@ -4,12 +4,12 @@ import type { Dimension, QueryTable, TimeRange } from '@netspectra/query';
 import type { QueryParameters } from '../query-store.js';
 import { Binder } from './bind.js';
 import type { Columns } from './columns.js';
-import { timeConditions, whereClause } from './conditions.js';
+import { timeConditions } from './conditions.js';
 import { displayValue } from './display.js';
 import { alignRange, windowMillis } from './interval.js';
 import type { TableWindows } from './interval.js';
 import { namesStartingWith } from './names.js';
-import { rowsOf, valueSql } from './rows.js';
+import { rowsWhere, valueSql } from './rows.js';
 import type { RowMode } from './rows.js';
 
 export interface ValuesQuery {
@@ -55,10 +55,8 @@ export function planValues(query: ValuesQuery, windows: TableWindows): ValuesPla
   const mode: RowMode = source.scope === 'directed' ? 'directed' : 'plain';
   const binder = new Binder();
   const value = valueSql(source, mode);
-  const { from, exists } = rowsOf(table, mode);
   const conditions = [
     ...timeConditions(table, alignRange(query.range, windowMillis(table, windows)), binder),
-    exists,
     source.presentWhen === undefined ? undefined : `(${source.presentWhen})`,
   ];
   if (prefix !== '') {
@@ -77,7 +75,7 @@ export function planValues(query: ValuesQuery, windows: TableWindows): ValuesPla
     dimension,
     table,
     sql:
-      `SELECT ${value} AS value, ${weightSql(table, mode)} AS weight FROM ${from} ${whereClause(conditions)}` +
+      `SELECT ${value} AS value, ${weightSql(table, mode)} AS weight ${rowsWhere(table, mode, conditions)}` +
       ` GROUP BY value ORDER BY weight DESC, value LIMIT ${binder.bind('limit', 'UInt32', query.limit)}`,
     params: binder.params,
   };
