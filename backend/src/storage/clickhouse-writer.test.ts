@@ -292,11 +292,23 @@ describe('the stored position', () => {
         { probe: 'file', epoch: 2n ** 64n - 1n, partition, firstSeq: lastSeq - 9, lastSeq },
         { probe_stats: [{ timestamp: `${noon}.000000000`, partitions: 2, position, complete }] },
       );
-    expect(await readPosition(store, 'file', 2n ** 64n - 1n)).toBeNull();
+    const position = () => readPosition(store, 'file', 2n ** 64n - 1n);
+    expect(await position()).toBeNull();
+    const stamp = { probe: 'file', epoch: 2n ** 64n - 1n, partition: 1, firstSeq: 1, lastSeq: 25 };
+    await writer.write(makeFlush(stamp, { traffic: [{ window_start: noon }] }));
+    expect(await position()).toEqual({
+      lastSeq: -1,
+      position: 0,
+      partitions: 0,
+      complete: false,
+      byPartition: [],
+      aheadSeq: 25,
+    });
     await writer.write(at(0, 10, 1000, 0));
     await writer.write(at(0, 20, 2000, 0));
+    expect(await position()).toMatchObject({ lastSeq: -1, position: 0, partitions: 2, aheadSeq: 25 });
     await writer.write(at(1, 10, 1000, 0));
-    expect(await readPosition(store, 'file', 2n ** 64n - 1n)).toEqual({
+    expect(await position()).toEqual({
       lastSeq: 10,
       position: 1000,
       partitions: 2,
@@ -305,6 +317,7 @@ describe('the stored position', () => {
         { partition: 0, lastSeq: 20, position: 2000, complete: false },
         { partition: 1, lastSeq: 10, position: 1000, complete: false },
       ],
+      aheadSeq: 25,
     });
     await writer.write(at(0, 30, 2500, 1));
     await writer.write(at(1, 30, 2500, 1));

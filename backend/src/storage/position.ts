@@ -17,24 +17,36 @@ export interface PartitionPosition {
 }
 
 export interface StreamPosition {
-  /** sequence up to which EVERY partition found in the store is stored; read on from `position` */
+  /** sequence up to which EVERY partition is stored whole; -1 = some partition has nothing yet. Read on from `position` */
   readonly lastSeq: number;
   readonly position: number;
-  /** number of partitions the stream was cut into */
+  /** number of partitions the stream was cut into; 0 = not known, no accounting row was written yet */
   readonly partitions: number;
-  /** every partition found in the store has seen the end of the stream */
+  /** every partition has seen the end of the stream */
   readonly complete: boolean;
   /** each partition's own position: one that is ahead skips what it has */
   readonly byPartition: readonly PartitionPosition[];
+  /**
+   * The largest sequence in any table. Past `lastSeq` it is the end of a flush that was cut off: who repeats exactly
+   * that flush (same stretch, same rows) doubles nothing, because its inserts carry the same tokens.
+   */
+  readonly aheadSeq: number;
 }
 
-/**
- * The stored position of (probe, epoch), or null when nothing of it is in the store.
- *
- * A partition that never flushed has no row: a reader that gives every partition its own accounting rows must take
- * `byPartition.length < partitions` for "some partition begins at the start".
- */
+/** The stored position of (probe, epoch), or null when no table has anything of it. */
 export async function readPosition(store: Store, probe: string, epoch: bigint): Promise<StreamPosition | null> {
+  const ahead = await store.query(
+    `SELECT count() AS tables, max(last) AS last FROM (${(Object.keys(tables) as TableName[])
+      .map(
+        (name) =>
+          `SELECT max(last_seq) AS last FROM ${name} WHERE probe = {probe:String} AND epoch = {epoch:UInt64} HAVING count() > 0`,
+      )
+      .join(' UNION ALL ')})`,
+    { probe, epoch },
+    { exactIntegers: true },
+  );
+  const [found] = rowsOf<{ tables: string; last: string }>(ahead);
+  if (!found || found.tables === '0') return null;
   const result = await store.query(
     `SELECT partition, max(last_seq) AS last, argMax(position, last_seq) AS at, max(partitions) AS partition_count,
             max(complete) AS done
@@ -45,7 +57,6 @@ export async function readPosition(store: Store, probe: string, epoch: bigint): 
     { probe, epoch },
     { exactIntegers: true },
   );
-  if (result.rows === 0) return null;
   const rows = rowsOf<{ partition: number; last: string; at: string; partition_count: number; done: number }>(result);
   const byPartition = rows.map((row) => ({
     partition: row.partition,
@@ -53,13 +64,16 @@ export async function readPosition(store: Store, probe: string, epoch: bigint): 
     position: Number(row.at),
     complete: row.done === 1,
   }));
-  const behind = byPartition.reduce((least, one) => (one.lastSeq < least.lastSeq ? one : least));
+  const partitions = Math.max(0, ...rows.map((row) => row.partition_count));
+  const all = partitions > 0 && byPartition.length >= partitions;
+  const behind = all ? byPartition.reduce((least, one) => (one.lastSeq < least.lastSeq ? one : least)) : null;
   return {
-    lastSeq: behind.lastSeq,
-    position: behind.position,
-    partitions: Math.max(...rows.map((row) => row.partition_count)),
-    complete: byPartition.every((one) => one.complete),
+    lastSeq: behind?.lastSeq ?? -1,
+    position: behind?.position ?? 0,
+    partitions,
+    complete: all && byPartition.every((one) => one.complete),
     byPartition,
+    aheadSeq: Number(found.last),
   };
 }
 

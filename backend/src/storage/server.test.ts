@@ -87,7 +87,7 @@ describe('a ClickHouse server as the store', () => {
     expect(rowsOf(await store.query('SELECT count() AS n, sum(bytes) AS bytes FROM traffic'))).toEqual([
       { n: 1, bytes: 300 },
     ]);
-    expect(await readPosition(store, "p'1", 2n ** 63n)).toMatchObject({ lastSeq: 5, position: 77, partitions: 2 });
+    expect(await readPosition(store, "p'1", 2n ** 63n)).toMatchObject({ aheadSeq: 5, lastSeq: -1, partitions: 2 });
     const insert = seen.find((request) => request.url.searchParams.get('query')?.startsWith('INSERT INTO `traffic`'));
     expect(insert?.url.searchParams.get('async_insert')).toBe('0');
     expect(insert?.url.searchParams.get('insert_deduplication_token')).toMatch(
