@@ -177,7 +177,7 @@ class Parser {
     this.at += 1;
     const token = this.token();
     if (this.isKeyword('in')) return this.in(field, false);
-    if ((this.isKeyword('not') || this.isOperator('!')) && this.isKeyword('in', 1)) {
+    if (this.isKeyword('not') && this.isKeyword('in', 1)) {
       this.role('keyword');
       this.at += 1;
       return this.in(field, true);
