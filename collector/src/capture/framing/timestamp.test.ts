@@ -42,6 +42,22 @@ describe('TimestampConverter', () => {
     );
   });
 
+  it('is exact for counts close to each other, where the second of the one before is kept', () => {
+    const steps = fc.array(fc.tuple(fc.bigInt(-2_000_000_000n, 2_000_000_000n), fc.integer({ min: 0, max: 12 })));
+    fc.assert(
+      fc.property(fc.bigInt(1n << 32n, 1n << 63n), steps, fc.bigInt(-5n, 5n), (first, list, offset) => {
+        let time = first;
+        for (const [step, digits] of list) {
+          time += step;
+          if (time < 0n) time = 0n;
+          const resolution = digits > 10 ? 9 : digits;
+          expect(convert(time, resolution, offset)).toEqual(reference(time, resolution, offset));
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it.each([
     [6, 1_700_000_000_123_456n, 1_700_000_000, 123_456_000],
     [9, 1_700_000_000_123_456_789n, 1_700_000_000, 123_456_789],

@@ -8,8 +8,6 @@
 const two16 = 65_536;
 const two32 = 4_294_967_296;
 const secondsMax = 0xffff_ffff;
-/** From here on a 64-bit count no longer fits a double exactly: high word of 2^53. */
-const exactHighMax = 1 << 21;
 
 /** 10^0 .. 10^9 */
 const powersOfTen = new Float64Array(10);
@@ -26,6 +24,16 @@ export class TimestampConverter {
   private high = 0;
   private low = 0;
   private rest = 0;
+  /**
+   * The second that was converted last (resolutions of 10^-9 and coarser): the count at its start, units in it,
+   * nanoseconds a unit, and its number.
+   */
+  private startResolution = -1;
+  private startHigh = 0;
+  private startLow = 0;
+  private startUnits = 0;
+  private startScale = 0;
+  private startSeconds = 0;
   /** Scratch: a product in 16-bit limbs, least first. */
   private readonly limbs = new Uint16Array(16);
 
@@ -37,16 +45,11 @@ export class TimestampConverter {
    */
   convert(high: number, low: number, resolution: number, offsetSeconds: number): boolean {
     let seconds: number;
-    if (resolution === 6 && high < exactHighMax) {
-      const count = high * two32 + low;
-      seconds = Math.floor(count / 1e6);
-      let rest = count - seconds * 1e6;
-      // The quotient was rounded to a double before the floor: it may be one too many.
-      if (rest < 0) {
-        seconds -= 1;
-        rest += 1e6;
-      }
-      this.nanoseconds = rest * 1_000;
+    // Most packets fall in the second of the one before: no division then.
+    const since = (high - this.startHigh) * two32 + (low - this.startLow);
+    if (resolution === this.startResolution && since >= 0 && since < this.startUnits) {
+      seconds = this.startSeconds;
+      this.nanoseconds = since * this.startScale;
     } else if (resolution < 0x80) {
       seconds = this.decimal(high, low, resolution);
     } else {
@@ -75,7 +78,16 @@ export class TimestampConverter {
     }
     this.divide(powersOfTen[left]!);
     this.nanoseconds = this.rest * powersOfTen[9 - left]!;
-    return this.high * two32 + this.low;
+    const seconds = this.high * two32 + this.low;
+    if (exponent <= 9) {
+      this.startResolution = exponent;
+      this.startUnits = powersOfTen[exponent]!;
+      this.startScale = powersOfTen[9 - exponent]!;
+      this.startSeconds = seconds;
+      this.startHigh = low < this.rest ? high - 1 : high;
+      this.startLow = low < this.rest ? low - this.rest + two32 : low - this.rest;
+    }
+    return seconds;
   }
 
   /**
