@@ -6,9 +6,18 @@ import { protocolName } from '../engine/protocol-name.js';
 import type { CardinalityReport } from '../engine/tasks/cardinality.js';
 import type { DnsReport } from '../engine/tasks/dns.js';
 import type { FlowTaskReport } from '../engine/tasks/flow.js';
-import type { FrequencyReport } from '../engine/tasks/frequency.js';
+import type { FrequencyReport, TopEntry } from '../engine/tasks/frequency.js';
 import type { HttpReport } from '../engine/tasks/http.js';
 import type { TlsReport } from '../engine/tasks/tls.js';
+
+/** What is counted distinct, and what is ranked, in this order. */
+const distinctSubjects = ['client_ip', 'server_ip', 'src_ip', 'dst_ip', 'src_port', 'dst_port'] as const;
+const topSubjects = ['src_ip', 'dst_ip', 'src_port', 'dst_port', 'protocol'] as const;
+
+/** An object with these keys, in this order. */
+function record<Key extends string, Value>(keys: readonly Key[], valueOf: (key: Key) => Value): Record<Key, Value> {
+  return Object.fromEntries(keys.map((key) => [key, valueOf(key)])) as Record<Key, Value>;
+}
 
 interface PacketsBytes {
   packets: number;
@@ -27,8 +36,8 @@ export interface Analysis {
   protocols: Record<string, PacketsBytes>;
   conversations: { tcp: number; udp: number };
   flows: AnalysisFlow[];
-  cardinality: CardinalityReport;
-  top: FrequencyReport;
+  cardinality: Record<(typeof distinctSubjects)[number], { estimate: number; lower: number; upper: number }>;
+  top: Record<(typeof topSubjects)[number], TopEntry[]>;
   dns: { queries: number; responses: number; names: { name: string; count: number }[]; rcodes: Record<string, number> };
   http: {
     requests: number;
@@ -91,18 +100,14 @@ export const tcpFlagsText = (flags: number): string =>
 export function toAnalysis(file: string, result: RunResult, top: number): Analysis {
   const { accounting, capture, tasks } = result;
   const flow = tasks.get('flow') as FlowTaskReport;
+  const { cardinality } = tasks.get('cardinality') as CardinalityReport;
+  const { top: frequency } = tasks.get('frequency') as FrequencyReport;
   const dns = tasks.get('dns') as DnsReport;
   const http = tasks.get('http') as HttpReport;
   const tls = tasks.get('tls') as TlsReport;
   const reasons = { ...capture.damageByName() };
   for (const [name, count] of Object.entries(accounting.reasons)) reasons[name] = (reasons[name] ?? 0) + count;
-  const layers: [string, PacketsBytes | undefined][] = [
-    ['dns', dns.protocol],
-    ['http', http.protocol],
-    ['tls', tls.protocol],
-  ];
-  const protocols = { ...accounting.protocols };
-  for (const [name, counts] of layers) if (counts && counts.packets > 0) protocols[name] = counts;
+  const protocols = { ...accounting.protocols, ...dns.protocols, ...http.protocols, ...tls.protocols };
   return {
     file,
     packets: accounting.packets,
@@ -145,16 +150,21 @@ export function toAnalysis(file: string, result: RunResult, top: number): Analys
         application: each.application,
       };
     }),
-    cardinality: tasks.get('cardinality') as CardinalityReport,
-    top: tasks.get('frequency') as FrequencyReport,
-    dns: { queries: dns.queries, responses: dns.responses, names: dns.names.slice(0, top), rcodes: dns.rcodes },
+    cardinality: record(distinctSubjects, (subject) => cardinality[subject] ?? { estimate: 0, lower: 0, upper: 0 }),
+    top: record(topSubjects, (subject) => frequency[subject]?.slice(0, top) ?? []),
+    dns: {
+      queries: dns.queries,
+      responses: dns.responses,
+      names: [...dns.names.slice(0, top)],
+      rcodes: { ...dns.rcodes },
+    },
     http: {
       requests: http.requests,
       responses: http.responses,
-      methods: http.methods,
-      hosts: http.hosts.slice(0, top),
-      statuses: http.statuses,
+      methods: { ...http.methods },
+      hosts: [...http.hosts.slice(0, top)],
+      statuses: { ...http.statuses },
     },
-    tls: { client_hellos: tls.client_hellos, server_names: tls.server_names.slice(0, top) },
+    tls: { client_hellos: tls.client_hellos, server_names: [...tls.server_names.slice(0, top)] },
   };
 }

@@ -1,10 +1,11 @@
 /** `netspectra analyze`: captures in, one answer each on stdout. No database, no network. */
 import { availableParallelism } from 'node:os';
-import { openCaptureFile } from '@netspectra/collector';
+import { CaptureFormat, openCaptureFile } from '@netspectra/collector';
 import { Manager } from '../engine/manager.js';
 import { allTasks } from '../engine/tasks/index.js';
 import { UserError } from '../errors.js';
 import { toAnalysis } from './analysis.js';
+import type { Analysis } from './analysis.js';
 import { analysisText } from './analysis-text.js';
 import { damageLines } from './damage.js';
 import { showProgress } from './progress.js';
@@ -21,40 +22,65 @@ const defaultMaxFlows = 4_000_000;
 /** Below this one thread is done before a second one has started. */
 const inlineBytes = 24 * 1024 * 1024;
 
-/** @returns exit code: 0, or 3 when a file was damaged. Throws UserError or CaptureError for what cannot be read at all. */
+export interface FileAnalysis {
+  analysis: Analysis;
+  /** one line per damage; empty when the file was whole */
+  damage: string[];
+}
+
+/** How the work is cut; only tests change these. Results do not depend on them. */
+export interface AnalyzeShape {
+  chunkBytes?: number;
+  chunkRows?: number;
+}
+
+/**
+ * Analyse one capture.
+ * @throws CaptureError when it cannot be opened, UserError NS_INPUT_UNKNOWN_FORMAT when it is no capture file
+ */
+export async function analyzeFile(
+  file: string,
+  options: Omit<AnalyzeOptions, 'format'>,
+  shape: AnalyzeShape = {},
+): Promise<FileAnalysis> {
+  const capture = await openCaptureFile(file);
+  const manager = new Manager(
+    {
+      probe: 'analyze',
+      workers: options.workers ?? availableParallelism(),
+      inlineBytes: options.workers === undefined || options.workers === 1 ? inlineBytes : 0,
+      maxFlows: options.maxFlows ?? defaultMaxFlows,
+      idleTimeoutSeconds: 0,
+      counterWindowSeconds: 1,
+      flowWindowSeconds: 10,
+      sketchWindowSeconds: 60,
+      report: true,
+      reportTop: options.top,
+      flushBytes: 0,
+      flushMilliseconds: 0,
+      fragmentsMax: 4096,
+      replaySpeed: 0,
+      tasks: allTasks(),
+      ...shape,
+    },
+    null,
+  );
+  const clear = showProgress(file, () => manager.progress());
+  const result = await manager.run({ capture, name: file, epoch: 0n }).finally(clear);
+  const { capture: state } = result;
+  if (state.fatal && state.format === CaptureFormat.Unknown) {
+    throw new UserError('NS_INPUT_UNKNOWN_FORMAT', `${file}: ${state.describeFatal()}`);
+  }
+  return { analysis: toAnalysis(file, result, options.top), damage: damageLines(file, state, result.streamDamage) };
+}
+
+/** @returns exit code: 0, or 3 when a file was damaged. Throws what `analyzeFile` throws. */
 export async function analyze(files: readonly string[], options: AnalyzeOptions): Promise<number> {
   let exitCode = 0;
   for (const [i, file] of files.entries()) {
-    const capture = await openCaptureFile(file);
-    const manager = new Manager(
-      {
-        probe: 'analyze',
-        workers: options.workers ?? availableParallelism(),
-        inlineBytes: options.workers === undefined || options.workers === 1 ? inlineBytes : 0,
-        maxFlows: options.maxFlows ?? defaultMaxFlows,
-        idleTimeoutSeconds: 0,
-        counterWindowSeconds: 1,
-        flowWindowSeconds: 10,
-        sketchWindowSeconds: 60,
-        report: true,
-        reportTop: options.top,
-        flushBytes: 0,
-        flushMilliseconds: 0,
-        fragmentsMax: 4096,
-        tasks: allTasks(),
-      },
-      null,
-    );
-    const clear = showProgress(file, () => manager.progress());
-    const result = await manager.run({ capture, name: file, epoch: 0n }).finally(clear);
-    const { capture: state } = result;
-    if (state.fatal && state.frames === 0 && !state.formatKnown) {
-      throw new UserError('NS_INPUT_UNKNOWN_FORMAT', `${file}: ${state.describeFatal()}`);
-    }
-    const lines = damageLines(file, state);
-    for (const line of lines) process.stderr.write(`netspectra: ${line}\n`);
-    if (lines.length > 0) exitCode = 3;
-    const analysis = toAnalysis(file, result, options.top);
+    const { analysis, damage } = await analyzeFile(file, options);
+    for (const line of damage) process.stderr.write(`netspectra: ${line}\n`);
+    if (damage.length > 0) exitCode = 3;
     if (options.format === 'json') process.stdout.write(`${JSON.stringify(analysis, null, 2)}\n`);
     else process.stdout.write(`${i > 0 ? '\n' : ''}${analysisText(analysis)}`);
   }

@@ -6,7 +6,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { CaptureFramer, CaptureState, FrameTable, recordBytesMax } from '@netspectra/collector';
-import type { CaptureInput } from '@netspectra/collector';
+import type { CaptureInput, StreamDamage } from '@netspectra/collector';
 import { partitionOf } from '@netspectra/collector/decode';
 import type { Flush, Writer } from '../tables/index.js';
 import { mergeAccounting } from './accounting.js';
@@ -14,7 +14,7 @@ import type { AccountingReport } from './accounting.js';
 import type { ConversationReport } from './conversations.js';
 import { hashOfRecord } from './flow-table/index.js';
 import { FileSource } from './pipeline/chunk-source.js';
-import { PartitionWorker } from './pipeline/partition-worker.js';
+import { chunkOf, PartitionWorker } from './pipeline/partition-worker.js';
 import type { FlushMessage, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
 import { createPipelineBuffers, PipelineShared } from './pipeline/shared-state.js';
 import type { WorkerData, WorkerMessage } from './pipeline/worker-thread.js';
@@ -22,7 +22,7 @@ import { taskTypes } from './tasks/index.js';
 
 export interface ManagerOptions extends Omit<
   WorkerOptions,
-  'source' | 'firstChunk' | 'flushAtChunk' | 'windows' | 'epoch' | 'sourceName'
+  'source' | 'firstChunk' | 'firstSeq' | 'flushAt' | 'windows' | 'epoch' | 'sourceName'
 > {
   /** threads = partitions */
   readonly workers: number;
@@ -34,12 +34,12 @@ export interface ManagerOptions extends Omit<
 
 /** Where an earlier run of the same source stopped, from the store. */
 export interface ResumePoint {
-  /** first chunk to read */
-  readonly chunk: number;
-  /** its file offset */
+  /** sequence number up to which everything is stored; -1 = nothing */
+  readonly lastSeq: number;
+  /** file offset to go on at */
   readonly position: number;
-  /** a flush was under way up to this chunk; -1 = none */
-  readonly flushAtChunk: number;
+  /** flushes that were under way ended with these sequence numbers, ascending */
+  readonly flushAt: readonly number[];
 }
 
 export interface RunSource {
@@ -66,6 +66,8 @@ export interface RunResult {
   /** merged report by task type */
   readonly tasks: ReadonlyMap<string, unknown>;
   readonly capture: CaptureState;
+  /** what ended a compressed or piped source early */
+  readonly streamDamage: StreamDamage | null;
   /** the source ended by itself, not by `stop` */
   readonly complete: boolean;
 }
@@ -80,6 +82,8 @@ export class Manager {
   private shared: PipelineShared | null = null;
   private source: RunSource | null = null;
   private stopRequested = false;
+  private streamDamage: StreamDamage | null = null;
+  private stored: AccountingReport = mergeAccounting([]);
 
   /** @param writer where rows go; null = only the report is wanted */
   constructor(options: ManagerOptions, writer: Writer | null) {
@@ -97,6 +101,11 @@ export class Manager {
       size: capture ? (capture.kind === 'file' ? capture.size : (capture.compressedSize ?? null)) : null,
       read: capture?.kind === 'stream' ? capture.bytesRead() : offset,
     };
+  }
+
+  /** What is in the store of this run so far. */
+  get accounting(): AccountingReport {
+    return this.stored;
   }
 
   /** End the run after what is already framed. */
@@ -122,17 +131,20 @@ export class Manager {
     const shared = new PipelineShared(buffers);
     this.shared = shared;
     this.source = source;
-    const resume = source.resume ?? { chunk: 0, position: 0, flushAtChunk: -1 };
-    if (resume.position > 0) await skipTo(capture, shared.capture, resume.position);
-    shared.begin(resume.chunk, shared.capture.nextOffset);
+    const resume = source.resume ?? { lastSeq: -1, position: 0, flushAt: [] };
+    if (resume.position > 0 && capture.kind === 'file')
+      skipTo(capture.path, capture.size, shared.capture, resume.position);
+    const firstChunk = chunkOf(resume.lastSeq) + 1;
+    shared.begin(firstChunk, capture.kind === 'file' ? shared.capture.nextOffset : resume.position);
     if (this.stopRequested) shared.requestStop();
     const workerOptions: WorkerOptions = {
       ...options,
       epoch: String(source.epoch),
       sourceName: source.name,
       source: capture.kind === 'file' ? { kind: 'file', path: capture.path, size: capture.size } : { kind: 'stream' },
-      firstChunk: resume.chunk,
-      flushAtChunk: resume.flushAtChunk,
+      firstChunk,
+      firstSeq: resume.lastSeq + 1,
+      flushAt: resume.flushAt,
       windows: this.writer !== null,
     };
     const reports = inline
@@ -150,6 +162,7 @@ export class Manager {
       },
       tasks: mergeTaskReports(reports),
       capture: shared.capture,
+      streamDamage: this.streamDamage,
       complete: shared.sourceEnded,
     };
   }
@@ -190,7 +203,8 @@ export class Manager {
             }
           });
         }
-        if (source.capture.kind === 'stream') this.feed(shared, source.capture).catch(reject);
+        if (source.capture.kind === 'stream')
+          this.feed(shared, source.capture, source.resume?.position ?? 0).catch(reject);
       });
     } finally {
       shared.requestStop();
@@ -209,13 +223,20 @@ export class Manager {
       blocks: message.blocks,
     };
     await this.writer?.write(flush);
+    this.stored = mergeAccounting([this.stored, message.accounting]);
   }
 
-  /** Move a stream's bytes into the ring, waiting while the workers are behind. */
-  private async feed(shared: PipelineShared, capture: CaptureInput & { kind: 'stream' }): Promise<void> {
+  /** Move a stream's bytes into the ring, waiting while the workers are behind. Bytes before `position` are let go. */
+  private async feed(
+    shared: PipelineShared,
+    capture: CaptureInput & { kind: 'stream' },
+    position: number,
+  ): Promise<void> {
     const { ring } = shared;
-    let offset = 0;
-    for await (const bytes of capture.chunks()) {
+    const skipper = new StreamSkipper(shared.capture, position);
+    let offset = position;
+    for await (const piece of capture.chunks()) {
+      const bytes = skipper.after(piece);
       let from = 0;
       while (from < bytes.length) {
         if (shared.stop || shared.chunkCount >= 0) break;
@@ -234,7 +255,39 @@ export class Manager {
       }
       if (shared.stop || shared.chunkCount >= 0) break;
     }
+    this.streamDamage = capture.damage() ?? null;
     shared.endStream();
+  }
+}
+
+/** Frames a stream up to where an earlier run stopped, so that the capture state is right there. */
+class StreamSkipper {
+  private readonly framer: CaptureFramer;
+  private readonly frames = new FrameTable(65_536);
+  private readonly position: number;
+  private held = new Uint8Array(0);
+
+  constructor(state: CaptureState, position: number) {
+    this.framer = new CaptureFramer(state);
+    this.position = position;
+  }
+
+  /** What of the next piece of the stream lies behind the position (perhaps nothing yet). */
+  after(piece: Uint8Array): Uint8Array {
+    const { state } = this.framer;
+    if (state.nextOffset >= this.position) return piece;
+    let bytes = new Uint8Array(this.held.length + piece.length);
+    bytes.set(this.held);
+    bytes.set(piece, this.held.length);
+    while (state.nextOffset < this.position) {
+      const length = Math.min(bytes.length, this.position - state.nextOffset);
+      const used = this.framer.frame(bytes, length, state.nextOffset, false, this.frames);
+      bytes = bytes.subarray(used);
+      if (used === 0) break;
+    }
+    const done = state.nextOffset >= this.position || state.fatal;
+    this.held = done ? new Uint8Array(0) : bytes.slice();
+    return done ? bytes : this.held.subarray(0, 0);
   }
 }
 
@@ -253,21 +306,20 @@ function runInline(shared: PipelineShared, options: WorkerOptions): WorkerReport
 }
 
 /** Bring the capture state to where an earlier run stopped: the records before are framed and let go. */
-async function skipTo(capture: CaptureInput, state: CaptureState, position: number): Promise<void> {
-  if (capture.kind !== 'file') return; // a stream starts over; its rows up to there are known and stored once
+function skipTo(path: string, size: number, state: CaptureState, position: number): void {
   const framer = new CaptureFramer(state);
   const frames = new FrameTable(65_536);
-  const source = new FileSource(capture.path, capture.size);
-  const bytes = new Uint8Array(1 << 20);
-  let larger: Uint8Array | null = null;
+  const source = new FileSource(path, size);
+  let bytes = new Uint8Array(1 << 20);
   const read = { bytes: 0, atEnd: false };
   try {
     while (state.nextOffset < position && !state.ended && !state.fatal) {
-      const target: Uint8Array = larger ?? bytes;
       // Never past the position, so that framing stops exactly there.
-      source.read(target.subarray(0, Math.min(target.length, position - state.nextOffset)), state.nextOffset, read);
-      framer.frame(target, read.bytes, state.nextOffset, false, frames);
-      larger = framer.neededBytes > target.length ? new Uint8Array(framer.neededBytes) : null;
+      const target = bytes.subarray(0, Math.min(bytes.length, position - state.nextOffset));
+      source.read(target, state.nextOffset, read);
+      if (framer.frame(bytes, read.bytes, state.nextOffset, false, frames) > 0) continue;
+      if (framer.neededBytes <= bytes.length) break;
+      bytes = new Uint8Array(framer.neededBytes);
     }
   } finally {
     source.close();

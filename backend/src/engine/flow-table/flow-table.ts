@@ -92,8 +92,10 @@ const ServerHole = 1 << 27;
 /** collects flows that had to be given up */
 const IsOther = 1 << 28;
 const InUse = 1 << 29;
+/** a packet with ports was seen, so that 0 is a port number and not the lack of one */
+const WithPorts = 1 << 30;
 
-const keptOnReopen = 0xffff | IsConversation | InUse;
+const keptOnReopen = 0xffff | IsConversation | InUse | WithPorts;
 
 const initialFlows = 4096;
 /** Packets looked up ahead. 256: their records (48 KiB) still fit the second-level cache with room to spare. */
@@ -141,6 +143,7 @@ export class FlowTable {
 
   /** Rows: called for a flow record that has packets and, with windows on, is about to be emptied. */
   onRow: ((flow: number, reason: number) => void) | undefined = undefined;
+  private readonly deltaListeners: ((flow: number) => void)[] = [];
 
   /** words of the hot records; `bytes` and `float` are the same memory */
   hot: Uint32Array;
@@ -278,6 +281,28 @@ export class FlowTable {
   isConversation(flow: number): boolean {
     return (this.hot[flow * hotWords + meta]! & IsConversation) !== 0;
   }
+  /**
+   * Hear of what every flow added: called with the flow once for all its packets since the call before, when its record
+   * is about to be emptied or given up. All of a flow's packets are of one window then (`windowStart`). Without windows
+   * that is at the end: `closeDeltas`. Sums over addresses, ports and protocols cost a call a flow this way, not a packet.
+   */
+  onDelta(listener: (flow: number) => void): void {
+    this.deltaListeners.push(listener);
+  }
+  /** Runs without windows: the end has come, every flow's whole record is its one delta. */
+  closeDeltas(): void {
+    if (this.options.windowSeconds > 0) return;
+    for (let flow = 0; flow < this.used; flow += 1) this.tellDelta(flow);
+  }
+  private tellDelta(flow: number): void {
+    if (this.isOther(flow) || !this.hasPackets(flow)) return;
+    for (const listener of this.deltaListeners) listener(flow);
+  }
+
+  /** The flow's packets had ports. */
+  hasPorts(flow: number): boolean {
+    return (this.hot[flow * hotWords + meta]! & WithPorts) !== 0;
+  }
   /** Slots ever used; walk 0 .. slots - 1 and skip those that are not `inUse`. */
   get slots(): number {
     return this.used;
@@ -294,7 +319,7 @@ export class FlowTable {
   /**
    * Count the selected packets: fills `selection.flow`, `.direction` and `.events`.
    *
-   * Three passes over blocks of packets. The first only reads the index and the second only the record's first word:
+   * Three passes over blocks of packets. The first only reads the index and the second only a word of each of the record's lines:
    * their cache misses do not depend on each other, so the processor overlaps them, and the third pass finds everything
    * near. With 2M flows that is the difference between one miss at a time and many in flight.
    */
@@ -314,7 +339,7 @@ export class FlowTable {
       const hot = this.hot;
       for (let i = start; i < end; i += 1) {
         const guess = flow[i]!;
-        if (guess !== 0) touch ^= hot[(guess - 1) * hotWords + clientBytes]!;
+        if (guess !== 0) touch ^= hot[(guess - 1) * hotWords + meta]! ^ hot[(guess - 1) * hotWords + clientPackets]!;
       }
       this.touched = touch;
       for (let i = start; i < end; i += 1) {
@@ -479,6 +504,7 @@ export class FlowTable {
       }
     }
     let state = hot[record + meta]! | (fromServer ? ServerSeen : ClientSeen);
+    if (layers & Layer.HasPorts) state |= WithPorts;
     if (layers & (Layer.Tcp | Layer.Udp) && (layers & (Layer.HasPorts | Layer.Fragment)) === Layer.HasPorts) {
       if (protocol === 6 || protocol === 17) state |= IsConversation;
     }
@@ -635,6 +661,7 @@ export class FlowTable {
     if (float[counter + (clientPackets >> 1)]! + float[counter + (serverPackets >> 1)]! === 0) return;
     if (this.options.windowSeconds === 0) return;
     this.onRow?.(flow, reason);
+    this.tellDelta(flow);
     float.fill(0, counter + (clientBytes >> 1), counter + (clientBytes >> 1) + 4);
     const low = flow * coldWords;
     this.cold.fill(0, low + clientRetransmissions, low + serverZeroWindows + 1);
@@ -812,6 +839,7 @@ export class FlowTable {
     this.foldedFlows += 1;
     const from = flow * hotWords;
     if (this.hasPackets(flow)) {
+      this.tellDelta(flow);
       const other = this.otherFor(this.protocol(flow), flow);
       const to = other * hotWords;
       const window = this.windowStart(flow);

@@ -33,8 +33,15 @@ export interface WorkerOptions {
   readonly source:
     { readonly kind: 'file'; readonly path: string; readonly size: number } | { readonly kind: 'stream' };
   readonly firstChunk: number;
-  /** A flush must end exactly after this chunk (it was under way when an earlier run died); -1 = none. */
-  readonly flushAtChunk: number;
+  /** sequence number of the first flush, see `sequenceOf` */
+  readonly firstSeq: number;
+  /**
+   * Flushes that were under way when an earlier run died: they must end with exactly these sequence numbers (ascending),
+   * so that what of them is stored already is recognised. After the last one flushes are free again.
+   */
+  readonly flushAt: readonly number[];
+  /** event seconds per wall-clock second; 0 = as fast as possible */
+  readonly replaySpeed: number;
   readonly maxFlows: number;
   readonly idleTimeoutSeconds: number;
   readonly counterWindowSeconds: number;
@@ -66,6 +73,14 @@ export interface WorkerReport {
   readonly tasks: { readonly type: string; readonly report: unknown }[];
 }
 
+/**
+ * Sequence number of a chunk: even. The odd number after it is the end of a run there: what tasks gave up waiting for is
+ * written under it, and a later run that goes on with the next chunk never uses it for anything else.
+ */
+export const sequenceOf = (chunk: number): number => chunk * 2;
+/** The chunk a sequence number belongs to. */
+export const chunkOf = (sequence: number): number => Math.floor(sequence / 2);
+
 /** Flushes a worker may be ahead of the writer: what bounds the memory of rows that wait. */
 const flushesAhead = 2;
 
@@ -93,6 +108,8 @@ export class PartitionWorker {
   private nextConsumed: number;
   private nextProduced: number;
   private firstUnflushed: number;
+  private framed: { end: number } | null = null;
+  private waitMilliseconds = 1000;
   private flushes = 0;
   private foldedReported = 0;
   private lateReported = 0;
@@ -135,7 +152,7 @@ export class PartitionWorker {
     this.tasks = options.tasks.map(({ type, options: taskOptions }) => {
       const taskType = taskTypes.get(type);
       if (!taskType) throw new Error(`no task type '${type}'`);
-      return { type, task: taskType.create(taskOptions as never, context, this.applications) };
+      return { type, task: taskType.create(taskOptions as never, context) };
     });
     this.defragmenter = new Defragmenter({ datagramsMax: Math.max(64, Math.ceil(options.fragmentsMax / workers)) });
     this.conversations = new Conversations(options.maxFlows);
@@ -143,7 +160,7 @@ export class PartitionWorker {
     this.single = createSelection(this.defragmenter.completed, 1);
     this.owns = workers === 1 ? () => true : (hash) => partitionOf(hash, workers) === index;
     this.nextConsumed = options.firstChunk;
-    this.firstUnflushed = options.firstChunk;
+    this.firstUnflushed = options.firstSeq;
     // Chunks go round by number, so that a resumed run keeps the order.
     this.nextProduced = options.firstChunk + ((index - (options.firstChunk % workers) + workers) % workers);
     if (slots < workers) throw new Error('a pipeline needs a slot for each worker');
@@ -156,10 +173,11 @@ export class PartitionWorker {
       if (this.consume() || this.produce()) continue;
       const count = this.shared.chunkCount;
       if (count >= 0 && this.nextConsumed >= count) break;
-      this.shared.wait(version);
+      this.shared.wait(version, this.waitMilliseconds);
+      this.waitMilliseconds = 1000;
     }
     for (const { task } of this.tasks) task.finish();
-    if (this.options.windows) this.flush(Math.max(this.shared.chunkCount, this.firstUnflushed), true);
+    if (this.options.windows) this.flush(sequenceOf(this.shared.chunkCount) - 1, true, this.shared.nextOffset);
     this.source.close();
   }
 
@@ -186,40 +204,24 @@ export class PartitionWorker {
     const { shared } = this;
     const chunk = this.nextProduced;
     if (shared.nextChunk !== chunk || shared.chunkCount >= 0 || !shared.slotFree(chunk)) return false;
-    if (shared.stop) {
+    if (shared.stop && this.framed === null) {
       shared.endAt(chunk, false);
       shared.changed();
       return true;
     }
-    const { bytes, batch } = shared.slots[chunk % shared.shape.slots]!;
-    const start = shared.nextOffset;
-    const read = this.chunkRead;
-    let wanted = shared.shape.chunkBytes;
-    let used = 0;
-    for (;;) {
-      this.source.read(bytes.subarray(0, wanted), start, read);
-      if (read.bytes < 0) return false;
-      used = this.framer.frame(bytes, read.bytes, start, read.atEnd, this.frames);
-      // A record larger than the chunk: read again, as much as it needs.
-      if (used > 0 || this.frames.count > 0 || read.atEnd || this.framer.neededBytes <= wanted) break;
-      wanted = Math.min(this.framer.neededBytes, bytes.length);
-    }
-    if (this.source instanceof FileSource && this.source.error !== '') {
-      shared.capture.recordDamage(CaptureDamage.ReadFailed, start + read.bytes);
-    }
+    this.framed ??= this.frameChunk(chunk);
+    if (this.framed === null) return false;
+    // In a replay the chain is held until the chunk's first packet is due.
+    if (this.options.replaySpeed > 0 && !shared.stop && !this.isDue()) return false;
+    const { end } = this.framed;
+    this.framed = null;
     const { count } = this.frames;
-    const end = start + used;
-    const exhausted = read.atEnd && used === 0 && count === 0;
-    if (shared.capture.ended || shared.capture.fatal || exhausted) shared.endAt(chunk + 1, true);
-    const flush =
-      this.options.windows &&
-      (chunk === this.options.flushAtChunk ||
-        (chunk > this.options.flushAtChunk &&
-          shared.flushDue(end, this.options.flushBytes, this.options.flushMilliseconds)));
-    shared.passOn(chunk, end, count, flush);
+    if (shared.capture.ended || shared.capture.fatal) shared.endAt(chunk + 1, true);
+    shared.passOn(chunk, end, count, this.options.windows && this.flushWanted(chunk, end));
     shared.changed();
 
     this.nextProduced += shared.shape.workers;
+    const { bytes, batch } = shared.slots[chunk % shared.shape.slots]!;
     batch.clear();
     const { offset, capturedLength, wireLength, seconds, nanoseconds, linkType, flags } = this.frames;
     for (let i = 0; i < count; i += 1) {
@@ -241,6 +243,47 @@ export class PartitionWorker {
     return true;
   }
 
+  /** Read the chunk and find its records; null when its bytes have not come yet. */
+  private frameChunk(chunk: number): { end: number } | null {
+    const { shared } = this;
+    const { bytes } = shared.slots[chunk % shared.shape.slots]!;
+    const start = shared.nextOffset;
+    const read = this.chunkRead;
+    let wanted = shared.shape.chunkBytes;
+    let used = 0;
+    for (;;) {
+      this.source.read(bytes.subarray(0, wanted), start, read);
+      if (read.bytes < 0) return null;
+      used = this.framer.frame(bytes, read.bytes, start, read.atEnd, this.frames);
+      // A record larger than the chunk: read again, as much as it needs.
+      if (used > 0 || this.frames.count > 0 || read.atEnd || this.framer.neededBytes <= wanted) break;
+      wanted = Math.min(this.framer.neededBytes, bytes.length);
+    }
+    if (this.source instanceof FileSource && this.source.error !== '') {
+      shared.capture.recordDamage(CaptureDamage.ReadFailed, start + read.bytes);
+    }
+    const exhausted = read.atEnd && used === 0 && this.frames.count === 0;
+    if (exhausted && !shared.capture.ended && !shared.capture.fatal) shared.capture.ended = true;
+    return { end: start + used };
+  }
+
+  private flushWanted(chunk: number, end: number): boolean {
+    const { flushAt, flushBytes, flushMilliseconds } = this.options;
+    const sequence = sequenceOf(chunk);
+    if (flushAt.includes(sequence) || flushAt.includes(sequence + 1)) return true;
+    if (sequence < (flushAt.at(-1) ?? -1)) return false;
+    return this.shared.flushDue(end, flushBytes, flushMilliseconds);
+  }
+
+  /** The first packet of the framed chunk may be seen now; else sets how long to wait. */
+  private isDue(): boolean {
+    if (this.frames.count === 0) return true;
+    const time = this.frames.seconds[0]! + this.frames.nanoseconds[0]! / 1e9;
+    const remaining = this.shared.replayRemaining(time, this.options.replaySpeed);
+    this.waitMilliseconds = Math.min(1000, Math.max(1, remaining));
+    return remaining <= 0;
+  }
+
   /** Take my rows of the next chunk in order, when it is there. */
   private consume(): boolean {
     const { shared } = this;
@@ -253,7 +296,10 @@ export class PartitionWorker {
     this.nextConsumed = chunk + 1;
     shared.consumed(this.index, chunk + 1);
     shared.changed();
-    if (flush) this.flush(chunk, false, end);
+    if (flush) {
+      const sequence = sequenceOf(chunk);
+      this.flush(this.options.flushAt.includes(sequence + 1) ? sequence + 1 : sequence, false, end);
+    }
     return true;
   }
 
@@ -300,7 +346,7 @@ export class PartitionWorker {
   }
 
   /** Hand everything gathered since the last flush to the writer; wait when it is too far behind. */
-  private flush(chunk: number, last: boolean, end = this.shared.nextOffset): void {
+  private flush(sequence: number, last: boolean, end: number): void {
     this.applications.flush();
     for (const { task } of this.tasks) task.flush();
     const accounting = this.takeAccounting();
@@ -315,16 +361,16 @@ export class PartitionWorker {
     });
     this.lateReported = this.flowTable.latePackets;
     this.foldedReported = this.flowTable.foldedFlows;
-    const blocks = this.rows.take(this.firstUnflushed, chunk);
+    const blocks = this.rows.take(this.firstUnflushed, sequence);
     this.onFlush({
       kind: 'flush',
       partition: this.index,
       firstSeq: this.firstUnflushed,
-      lastSeq: chunk,
+      lastSeq: sequence,
       blocks,
       accounting,
     });
-    this.firstUnflushed = chunk + 1;
+    this.firstUnflushed = sequence + 1;
     this.flushes += 1;
     // `flushesStored` counts every partition's.
     while (!last && this.shared.flushesStored < (this.flushes - flushesAhead) * this.shared.shape.workers) {

@@ -40,6 +40,9 @@ const Real = {
   StreamAvailable: 3,
   /** packets framed so far */
   Packets: 4,
+  /** replay: event time of the first packet, seconds, and the wall clock then, milliseconds */
+  ReplayEvent: 5,
+  ReplayStart: 6,
   cells: 8,
 } as const;
 
@@ -184,6 +187,15 @@ export class PipelineShared {
       this.reals[Real.LastFlushOffset] = offset;
     }
     return due;
+  }
+  /** Holder of the chain only: milliseconds until event time `seconds` is due in a replay that began with the first call. */
+  replayRemaining(seconds: number, speed: number): number {
+    if (this.reals[Real.ReplayStart] === 0) {
+      this.reals[Real.ReplayEvent] = seconds;
+      this.reals[Real.ReplayStart] = Date.now();
+    }
+    const due = this.reals[Real.ReplayStart]! + ((seconds - this.reals[Real.ReplayEvent]!) * 1000) / speed;
+    return due - Date.now();
   }
   /** The workers write out after this chunk. */
   flushAfter(chunk: number): boolean {
