@@ -1,0 +1,289 @@
+/**
+ * The configuration's schema: every key with its description, bounds and default. From it come the checks, the
+ * environment variables, the JSON Schema for editors and the table in docs/configuration.md.
+ *
+ * Durations are numbers of seconds and sizes numbers of bytes once loaded; in the file they may carry a unit.
+ */
+import { Type } from '@sinclair/typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
+import { formatUnit } from './units.js';
+import type { Unit } from './units.js';
+
+const section = <T extends Record<string, TSchema>>(description: string, properties: T) =>
+  Type.Object(properties, { description, additionalProperties: false, default: {} });
+
+interface Bounds {
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly default: number;
+}
+
+const whole = (description: string, bounds: Bounds) => Type.Integer({ description, ...bounds });
+const quantity = (unit: Unit, description: string, bounds: Bounds) => Type.Number({ description, unit, ...bounds });
+const seconds = (description: string, bounds: Bounds) => quantity('seconds', description, bounds);
+const bytes = (description: string, bounds: Bounds) => quantity('bytes', description, bounds);
+const windowSeconds = (description: string, value: number) =>
+  Type.Integer({ description, unit: 'seconds', minimum: 1, maximum: 3_600, default: value });
+
+const day = 86_400;
+const ttl = (what: string, days: number) =>
+  Type.Integer({
+    description: `How long ${what} are kept after they were stored; 0 = for ever.`,
+    unit: 'seconds',
+    minimum: 0,
+    maximum: 36_500 * day,
+    default: days * day,
+  });
+const file = (description: string) => Type.String({ description, maxLength: 4_096, default: '' });
+const secret = (description: string) => Type.String({ description, maxLength: 4_096, default: '', secret: true });
+
+const megabyte = 1024 ** 2;
+const gigabyte = 1024 ** 3;
+
+export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+
+export const configSchema = Type.Object(
+  {
+    probe: section('The capturing process.', {
+      id: Type.String({
+        description:
+          'Name of this probe; stands in every row, and together with a file it says what was stored already.',
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+        expected: '1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first',
+        default: 'local',
+      }),
+    }),
+    capture: section('Where packets come from.', {
+      files: Type.Array(Type.String({ minLength: 1, maxLength: 4_096 }), {
+        description: 'Capture files to read when none are named on the command line.',
+        maxItems: 10_000,
+        default: [],
+      }),
+    }),
+    engine: section('What is computed, and how much it may use.', {
+      workers: whole('Threads that work on packets; 0 = one per processor core.', {
+        minimum: 0,
+        maximum: 256,
+        default: 0,
+      }),
+      partitions: whole('Slices of the packet stream, by flow; 0 = one per worker.', {
+        minimum: 0,
+        maximum: 1_024,
+        default: 0,
+      }),
+      max_fragments: whole('IP datagrams that wait for missing fragments at most, per worker.', {
+        minimum: 16,
+        maximum: 1_048_576,
+        default: 4_096,
+      }),
+      flow_table: section('The table of live flows of each worker.', {
+        max_flows: whole('Most live flows per worker; the smallest fold into "other", and are counted.', {
+          minimum: 1_024,
+          maximum: 67_108_864,
+          default: 1_048_576,
+        }),
+        idle_timeout: seconds('A flow without packets for so long (by packet time) is over.', {
+          minimum: 1,
+          maximum: day,
+          default: 60,
+        }),
+        active_timeout: seconds('A flow that goes on for so long (by packet time) is closed and begun anew.', {
+          minimum: 10,
+          maximum: 7 * day,
+          default: 1_800,
+        }),
+      }),
+      windows: section('Spans of packet time that rows stand for.', {
+        counter_seconds: windowSeconds('Width of the windows of counters (traffic, TCP health).', 1),
+        flow_seconds: windowSeconds('Width of the windows of flow records.', 10),
+        sketch_seconds: windowSeconds('Width of the windows of sketches and top keys.', 60),
+      }),
+      flush: section('When gathered rows are handed to the store.', {
+        max_bytes: bytes('Rows held back at most, per worker.', {
+          minimum: 64 * 1024,
+          maximum: gigabyte,
+          default: 16 * megabyte,
+        }),
+        interval: seconds('Time between flushes at most.', { minimum: 0.05, maximum: 60, default: 1 }),
+      }),
+      tasks: Type.Array(
+        Type.Object(
+          { type: Type.String({ description: 'What to compute.' }) },
+          { additionalProperties: true, description: 'A task: its type, and the options of that type.' },
+        ),
+        { description: 'What is computed; without this key every task type, with its default options.', maxItems: 100 },
+      ),
+    }),
+    storage: section('Where results are kept.', {
+      data_dir: Type.String({
+        description: 'Folder of the embedded database; made when missing. One process may have it open.',
+        minLength: 1,
+        maxLength: 4_096,
+        default: './netspectra-data',
+      }),
+      query_memory: bytes('Memory one query may use.', {
+        minimum: 16 * megabyte,
+        maximum: 1024 * gigabyte,
+        default: 2 * gigabyte,
+      }),
+      clickhouse: section('A ClickHouse server, in place of the embedded database.', {
+        url: Type.String({
+          description: 'URL of its HTTP interface, http://host:8123 or https://host:8443; empty = embedded.',
+          pattern: '^$|^https?://[^\\s/@?#]+/?$',
+          expected: 'http://host:port or https://host:port, without user and password, or nothing',
+          maxLength: 2_048,
+          default: '',
+        }),
+        user: Type.String({ description: 'User name.', minLength: 1, maxLength: 256, default: 'default' }),
+        password: secret('Password.'),
+        database: Type.String({
+          description: 'Database; made when missing and the user may.',
+          pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$',
+          expected: 'letters, digits and underscores, no digit first',
+          default: 'netspectra',
+        }),
+        tls: section('Certificates for an https URL (PEM files).', {
+          ca_file: file('Authority to trust besides the usual ones; empty = the usual ones.'),
+          cert_file: file('Client certificate; needs key_file and ca_file.'),
+          key_file: file("The client certificate's key."),
+        }),
+      }),
+      ttl: section('Retention by table.', {
+        flows: ttl('flow records', 30),
+        traffic: ttl('traffic counters', 400),
+        tcp_health: ttl('TCP health counters', 90),
+        sketches: ttl('sketches', 90),
+        top_keys: ttl('top keys', 400),
+        dns: ttl('DNS transactions', 30),
+        http: ttl('HTTP transactions', 30),
+        tls: ttl('TLS handshakes', 30),
+        probe_stats: ttl('accounts of what was captured and lost', 400),
+      }),
+    }),
+    api: section('The HTTP interface.', {
+      listen: Type.String({
+        description: 'Address and port to listen on; loopback unless changed. Port 0 takes a free one.',
+        pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[^:\\[\\]\\s]+):\\d{1,5}$',
+        expected: 'host:port like 127.0.0.1:8080 or [::1]:8080',
+        default: '127.0.0.1:8080',
+      }),
+      admin_token: secret('Token of the first administrator; empty = one is made and printed at the first start.'),
+      max_rows: whole('Rows in one answer at most.', { minimum: 1, maximum: 1_000_000, default: 50_000 }),
+      max_range: seconds('Longest time range of a query.', {
+        minimum: 60,
+        maximum: 36_500 * day,
+        default: 400 * day,
+      }),
+      query_timeout: seconds('A query that runs longer is given up.', { minimum: 0.1, maximum: 3_600, default: 30 }),
+      concurrency: whole('Queries that run at once; ten times as many may wait.', {
+        minimum: 1,
+        maximum: 256,
+        default: 4,
+      }),
+    }),
+    log: section('The log, on standard error.', {
+      level: Type.Unsafe<(typeof logLevels)[number]>(
+        Type.String({ description: 'How much is logged.', enum: [...logLevels], default: 'info' }),
+      ),
+    }),
+  },
+  { additionalProperties: false, description: 'NetSpectra configuration.' },
+);
+
+/** A loaded configuration: complete, checked, durations in seconds, sizes in bytes. */
+export type Config = Static<typeof configSchema>;
+
+/** A task type's options, as the engine declares them. */
+export interface TaskSchema {
+  readonly type: string;
+  /** an object schema without `type` */
+  readonly schema: TSchema;
+}
+
+/** The parts of a schema that checks, messages and pages look at. */
+export interface SchemaNode {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly SchemaNode[];
+  readonly const?: unknown;
+  readonly items?: SchemaNode;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  /** the value may be written with a unit */
+  readonly unit?: Unit;
+  /** never printed; may come from a file */
+  readonly secret?: boolean;
+  /** what to write, where the other keywords do not say it well */
+  readonly expected?: string;
+}
+
+/** One key that holds a value, not a section. */
+export interface Leaf {
+  /** keys from the root */
+  readonly path: readonly string[];
+  /** environment variable that overrides it; null where a text cannot say it (lists of objects) */
+  readonly variable: string | null;
+  readonly schema: SchemaNode;
+}
+
+/** Variables with a short name of their own. */
+const shortNames: Readonly<Record<string, string>> = {
+  'storage.data_dir': 'NETSPECTRA_DATA_DIR',
+  'api.admin_token': 'NETSPECTRA_ADMIN_TOKEN',
+};
+
+export const variablePrefix = 'NETSPECTRA_';
+
+/** Every key of the configuration, in the schema's order. */
+export function configLeaves(): Leaf[] {
+  const leaves: Leaf[] = [];
+  const walk = (schema: SchemaNode, path: readonly string[]): void => {
+    if (schema.type === 'object' && schema.properties) {
+      for (const [key, child] of Object.entries(schema.properties)) walk(child, [...path, key]);
+      return;
+    }
+    const long = variablePrefix + path.join('_').toUpperCase();
+    const objects = schema.items?.type === 'object';
+    leaves.push({ path, variable: objects ? null : (shortNames[path.join('.')] ?? long), schema });
+  };
+  walk(configSchema as SchemaNode, []);
+  return leaves;
+}
+
+/** What a value must be, in words. */
+export function expectedText(schema: SchemaNode): string {
+  const choices = schema.enum ?? schema.anyOf?.map((option) => option.const).filter((value) => value !== undefined);
+  if (choices?.length) return `one of ${choices.join(', ')}`;
+  if (schema.expected) return schema.expected;
+  const amount = (value: number): string => (schema.unit ? formatUnit(value, schema.unit) : String(value));
+  const { minimum, maximum } = schema;
+  const range =
+    minimum !== undefined && maximum !== undefined
+      ? ` from ${amount(minimum)} to ${amount(maximum)}`
+      : minimum !== undefined
+        ? ` of at least ${amount(minimum)}`
+        : maximum !== undefined
+          ? ` of at most ${amount(maximum)}`
+          : '';
+  if (schema.unit) return `${schema.unit === 'bytes' ? 'a size' : 'a duration'}${range}`;
+  switch (schema.type) {
+    case 'integer':
+      return `a whole number${range}`;
+    case 'number':
+      return `a number${range}`;
+    case 'boolean':
+      return 'true or false';
+    case 'array':
+      return schema.items?.type === 'object' ? 'a list' : `a list of ${schema.items?.type ?? 'value'}s`;
+    case 'object':
+      return 'a section with keys';
+    default:
+      return schema.minLength ? 'a text that is not empty' : 'a text';
+  }
+}
