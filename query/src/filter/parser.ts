@@ -60,6 +60,8 @@ class Parser {
   readonly errors: FilterError[] = [];
   private readonly roles: (TokenRole | undefined)[] = [];
   private at = 0;
+  /** too deep: the brackets left open behind are no errors of their own */
+  private gaveUp = false;
 
   constructor(
     private readonly text: string,
@@ -137,6 +139,7 @@ class Parser {
     if (depth < filterLimits.depthMax) return false;
     this.failHere(`Brackets and "not" nest deeper than ${filterLimits.depthMax}`);
     this.at = this.tokens.length - 1;
+    this.gaveUp = true;
     return true;
   }
 
@@ -437,7 +440,7 @@ class Parser {
   }
 
   private fail(place: { offset: number; length: number }, message: string, suggestion?: string): undefined {
-    if (this.errors.length < filterLimits.errorsMax) {
+    if (!this.gaveUp && this.errors.length < filterLimits.errorsMax) {
       this.errors.push(filterError(this.text, place.offset, place.length, message, suggestion));
     }
     return undefined;
