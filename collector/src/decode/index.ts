@@ -5,3 +5,4 @@ export { DecodeReason, decodeReasonNames } from './reason.js';
 export { flowHash, partitionOf } from './flow-hash.js';
 export { Defragmenter, DefragmentResult, defragmenterDefaults } from './defragmenter.js';
 export type { DefragmenterCounters, DefragmenterOptions } from './defragmenter.js';
+export * from './application/index.js';
