@@ -61,8 +61,8 @@ export interface ConnectionOwner {
   /** Are these bytes in the packet being processed (or held back from an earlier one)? */
   isLive(bytes: Uint8Array): boolean;
   dnsMessage(connection: Connection, bytes: Uint8Array, start: number, end: number, side: number): void;
-  httpRequest(message: HttpMessage): void;
-  httpResponse(message: HttpMessage): void;
+  /** A message ended where its head said, or with the connection when that was its end. */
+  httpMessage(message: HttpMessage): void;
   httpTransaction(connection: Connection, transaction: HttpTransaction): void;
   tlsClientHello(connection: Connection, hello: ClientHello): void;
   /** A request was given up because its pipeline was too long. */
@@ -78,7 +78,7 @@ interface SideParser {
   readonly lost: boolean;
   data(bytes: Uint8Array, start: number, end: number): void;
   skip(length: number): void;
-  close(): void;
+  close(orderly: boolean): void;
 }
 
 class DnsSide implements SideParser, DnsFrameHandler {
@@ -104,7 +104,9 @@ class DnsSide implements SideParser, DnsFrameHandler {
   skip(length: number): void {
     this.framer.skip(length);
   }
-  close(): void {}
+  close(_orderly: boolean): void {
+    // A message that was cut has no end to wait for.
+  }
 }
 
 class Side implements StreamConsumer {
@@ -129,10 +131,10 @@ class Side implements StreamConsumer {
   streamGap(length: number): void {
     this.parser?.skip(length);
   }
-  streamClose(): void {
+  streamClose(orderly: boolean): void {
     const { parser } = this;
     if (parser === undefined) return;
-    parser.close();
+    parser.close(orderly);
     // A body that ends with the connection ends in the frame that closes it, which holds no such bytes itself.
     if (parser.touched) this.count(this.connection.closingWireLength, true);
   }
@@ -246,7 +248,8 @@ export class Connection implements HttpHandler, TlsHandler {
     return message.isRequest ? this.requestHead(message) : this.responseHead(message);
   }
 
-  httpEnd(message: HttpMessage): void {
+  httpEnd(message: HttpMessage, complete: boolean): void {
+    if (complete) this.owner.httpMessage(message);
     if (message.isRequest) {
       const { current } = this;
       if (current === undefined) return;
@@ -280,7 +283,6 @@ export class Connection implements HttpHandler, TlsHandler {
 
   private requestHead(message: HttpMessage): number {
     const { owner } = this;
-    owner.httpRequest(message);
     this.requestSide = (this.sides[0].parser as HttpParser).message === message ? 0 : 1;
     if (this.sides[1 - this.requestSide]!.parser?.lost === true) {
       // Responses were lost, and the client has moved on: theirs were among them.
@@ -309,7 +311,6 @@ export class Connection implements HttpHandler, TlsHandler {
 
   private responseHead(message: HttpMessage): number {
     const { owner } = this;
-    owner.httpResponse(message);
     const request = this.transactions[0];
     const interim = message.status < 200 && message.status !== 101;
     let transaction = request;
@@ -336,7 +337,7 @@ export class Connection implements HttpHandler, TlsHandler {
     this.answered = transaction;
     if (message.status === 101 || (transaction.method === 'CONNECT' && message.status >= 200 && message.status < 300)) {
       this.tunnel = true;
-      this.requestParser()?.close();
+      this.requestParser()?.close(true);
       return HttpBody.Ended;
     }
     return transaction.method === 'HEAD' ? HttpBody.None : HttpBody.Framed;

@@ -48,10 +48,8 @@ export interface DnsListener {
   dnsMessage(event: DnsEvent): void;
 }
 export interface HttpListener {
-  /** A request's head; once a request. */
-  httpRequest(message: HttpMessage): void;
-  /** A response's head; once a response, interim ones too. */
-  httpResponse(message: HttpMessage): void;
+  /** A message ended (interim responses too). One whose end was not captured only shows in its transaction. */
+  httpMessage(message: HttpMessage): void;
   /** An exchange is over, or what was seen of it. */
   httpTransaction(connection: Connection, transaction: HttpTransaction): void;
 }
@@ -275,12 +273,8 @@ export class ApplicationTracker implements ConnectionOwner {
     this.tellDns(bytes, start, end, connection.application, true, connection.flow);
   }
 
-  httpRequest(message: HttpMessage): void {
-    for (const listener of this.httpListeners) listener.httpRequest(message);
-  }
-
-  httpResponse(message: HttpMessage): void {
-    for (const listener of this.httpListeners) listener.httpResponse(message);
+  httpMessage(message: HttpMessage): void {
+    for (const listener of this.httpListeners) listener.httpMessage(message);
   }
 
   httpTransaction(connection: Connection, transaction: HttpTransaction): void {

@@ -27,6 +27,7 @@ const schema = Type.Object(
   { additionalProperties: false, description: 'HTTP/1.x transactions' },
 );
 
+/** Counts messages whose end was captured, as tshark does; rows also tell of those that were cut. */
 export interface HttpReport {
   readonly requests: number;
   /** interim ones (1xx) too */
@@ -54,17 +55,16 @@ class HttpTask implements HttpListener {
     this.hosts = new NameCounter(options.hosts_max);
   }
 
-  httpRequest(message: HttpMessage): void {
+  httpMessage(message: HttpMessage): void {
     if (!this.context.report) return;
-    this.requests += 1;
-    this.methods.add(message.method);
-    if (message.host !== '') this.hosts.add(message.host);
-  }
-
-  httpResponse(message: HttpMessage): void {
-    if (!this.context.report) return;
-    this.responses += 1;
-    this.statuses.add(String(message.status));
+    if (message.isRequest) {
+      this.requests += 1;
+      this.methods.add(message.method);
+      if (message.host !== '') this.hosts.add(message.host);
+    } else {
+      this.responses += 1;
+      this.statuses.add(String(message.status));
+    }
   }
 
   httpTransaction(connection: Connection, transaction: HttpTransaction): void {

@@ -102,7 +102,7 @@ export const HttpBody = {
 export interface HttpHandler {
   /** A head has been read. Returns HttpBody. */
   httpHead(message: HttpMessage): number;
-  /** The message is over. `complete` false: bytes of it were lost, or the connection ended within it. */
+  /** The message is over. `complete` false: its end was not seen; bytes within it may be missing in either case. */
   httpEnd(message: HttpMessage, complete: boolean): void;
   /** The parser lost the thread: messages may be missing from here on. */
   httpLost(): void;
@@ -146,8 +146,6 @@ export class HttpParser {
   private chunkExtension = false;
   /** in the trailer: bytes on the current line */
   private trailerLine = 0;
-  /** bytes of the message are missing */
-  private holed = false;
 
   constructor(handler: HttpHandler) {
     this.handler = handler;
@@ -210,11 +208,9 @@ export class HttpParser {
     while (length > 0) {
       if (this.state === State.Body || this.state === State.ChunkData) {
         const step = Math.min(this.bodyLeft, length);
-        this.holed = true;
         this.advanceBody(step);
         length -= step;
       } else if (this.state === State.UntilClose) {
-        this.holed = true;
         this.message.bytes += length;
         return;
       } else if (this.state === State.Lost || this.state === State.Ended) {
@@ -226,9 +222,12 @@ export class HttpParser {
     }
   }
 
-  /** The peer sends nothing more (FIN or RST, or the connection is given up). */
-  close(): void {
-    if (this.state === State.UntilClose) this.endMessage(true);
+  /**
+   * The peer sends nothing more.
+   * @param orderly by FIN, which ends a body of unknown length; else by RST, or the connection is given up
+   */
+  close(orderly: boolean): void {
+    if (this.state === State.UntilClose) this.endMessage(orderly);
     else if (this.state !== State.Head && this.state !== State.Lost && this.state !== State.Ended) {
       this.endMessage(false);
     }
@@ -255,7 +254,7 @@ export class HttpParser {
     this.touched = true;
     this.state = State.Head;
     this.startHead();
-    this.handler.httpEnd(this.message, complete && !this.holed);
+    this.handler.httpEnd(this.message, complete);
   }
 
   private advanceBody(step: number): void {
@@ -325,7 +324,6 @@ export class HttpParser {
       if (at === end) return -1;
       this.firstLineEnd = at - from;
       if (!this.parseFirstLine(bytes, from, at)) return -2;
-      if (this.message.version === 9) return at + 1;
     }
     let at = from + this.searched;
     // `at` is at a line end, or at bytes behind it that were too few to tell.
@@ -360,7 +358,6 @@ export class HttpParser {
     message.chunked = false;
     message.upgrade = false;
     message.bytes = 0;
-    this.holed = false;
     if (matchStart(bytes, from, end, responseStart) === Recognition.Yes) {
       // HTTP/1.x SP three digits
       if (end - from < 12 || bytes[from + 8] !== space) return false;
@@ -398,7 +395,8 @@ export class HttpParser {
       message.version = 9;
     }
     this.readTarget(bytes, targetStart, targetEnd);
-    this.confirmed = true;
+    // A line of HTTP/0.9 says too little; the empty line behind it, which clients send and tshark wants, decides.
+    if (message.version !== 9) this.confirmed = true;
     return true;
   }
 
@@ -427,6 +425,7 @@ export class HttpParser {
 
   private parseHead(bytes: Uint8Array, from: number, headEnd: number): void {
     const { message } = this;
+    this.confirmed = true;
     message.bytes = headEnd - from;
     let lineStart = from + this.firstLineEnd + 1;
     let lengthConflict = false;

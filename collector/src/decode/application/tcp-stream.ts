@@ -31,13 +31,13 @@ export class SegmentBudget {
 export interface StreamConsumer {
   /**
    * The next segment: `bytes[start..end)` and behind them `missing` positions that were cut off by the snap length.
-   * @param wireLength of the frame that brought it; 0 when it is the rest of a frame that was given before
+   * @param wireLength of the frame that brought it
    */
   streamSegment(bytes: Uint8Array, start: number, end: number, missing: number, wireLength: number): void;
   /** `length` positions that were never captured. */
   streamGap(length: number): void;
-  /** FIN at this position, RST, or the connection was given up. */
-  streamClose(): void;
+  /** Nothing comes any more. `orderly`: FIN at this position; else RST, or the connection was given up. */
+  streamClose(orderly: boolean): void;
 }
 
 const segmentsMax = 256;
@@ -150,12 +150,17 @@ export class TcpStream {
   close(): void {
     if (this.closed) return;
     while (this.held !== null) this.giveUpHole();
-    this.closed = true;
-    this.consumer.streamClose();
+    this.end(false);
   }
 
   private closeAtFin(): void {
-    if (this.hasFin && this.held === null && ((this.finSequence - this.next) | 0) <= 0) this.close();
+    if (this.hasFin && this.held === null && ((this.finSequence - this.next) | 0) <= 0) this.end(true);
+  }
+
+  private end(orderly: boolean): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.consumer.streamClose(orderly);
   }
 
   private give(

@@ -204,7 +204,7 @@ export class TlsParser {
   }
 
   /** The peer sends nothing more. */
-  close(): void {
+  close(_orderly: boolean): void {
     if (this.collecting) this.giveUpHello();
     this.state = State.Ended;
     this.buffer = new Uint8Array(0);
