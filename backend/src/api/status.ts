@@ -11,12 +11,10 @@ export interface DependencyStatus {
 export interface ProcessStatus {
   /** parts that must work for answers to be right, besides the store (which the API asks itself) */
   readonly dependencies: readonly DependencyStatus[];
-  /** event time below which nothing more is expected, milliseconds; null before the first packet */
+  /** event time below which nothing more is expected, milliseconds; null when it is not known here: the latest stored packet is taken */
   readonly watermarkMs: number | null;
   /** 1 in how many packets is looked at; 1 = all */
   readonly samplingRate: number;
-  /** packets known to be lost on the way, by reason, since the start */
-  readonly dropped: Readonly<Record<string, number>>;
 }
 
 /** Cheap, synchronous, never throws. */

@@ -1,5 +1,5 @@
 /** Which table answers a query: the cheapest one that has all of its measures, dimensions and filter fields. */
-import { isDirectedMeasure, measureTables, queryTableNames } from '@netspectra/query';
+import { isDirectedMeasure, measureTables, queryTableNames, queryTables } from '@netspectra/query';
 import type { Dimension, Measure, QueryDirection, QueryTable } from '@netspectra/query';
 import { ApiError } from '../problem.js';
 import type { CompiledFilter } from './filter.js';
@@ -43,7 +43,13 @@ export function chooseTable(wanted: Wanted): QueryTable {
     ...(filter?.fields ?? []).map((field) => ({ name: `${field.name} (filter)`, tables: field.tables })),
     ...(direction === 'both' ? [] : [{ name: `direction ${direction}`, tables: ['flows'] as const }]),
   ];
-  const table = queryTableNames.find((name) => parts.every((part) => part.tables.includes(name)));
+  // DNS, HTTP and TLS rows are part of the traffic: "flows" over them would count the flows that spoke DNS. They answer
+  // only when something is asked for that nothing else has.
+  const isTransaction = (name: QueryTable): boolean => queryTables[name].rows === 'transaction';
+  const aboutTransactions = parts.some((part) => part.tables.every(isTransaction));
+  const table = queryTableNames.find(
+    (name) => parts.every((part) => part.tables.includes(name)) && (aboutTransactions || !isTransaction(name)),
+  );
   if (table) return table;
   const where = [...new Map(parts.map((part) => [part.name, part])).values()]
     .map((part) => `${part.name} is in ${list(part.tables)}`)
