@@ -6,7 +6,8 @@
  * the frame's lookup tables, or 0 to stop. It never throws on packet bytes. One Frame lives as long as its decoder, so
  * nothing is allocated per packet; all registers are small integers (`| 0`), which keeps them unboxed in V8.
  */
-import { Layer, PacketBatch } from '@netspectra/proto';
+import { Layer } from '@netspectra/proto';
+import type { PacketBatch } from '@netspectra/proto';
 import { flowHash } from './flow-hash.js';
 
 export type Parser = (frame: Frame, bytes: Uint8Array) => number;

@@ -6,3 +6,4 @@ export { flowHash, partitionOf } from './flow-hash.js';
 export { Defragmenter, DefragmentResult, defragmenterDefaults } from './defragmenter.js';
 export type { DefragmenterCounters, DefragmenterOptions } from './defragmenter.js';
 export * from './application/index.js';
+export * from './application/index.js';

@@ -1,5 +1,5 @@
 /** Hand-built frames and a small capture reader for tests. Everything is plain bytes; nothing is checked. */
-import { PacketBatch } from '@netspectra/proto';
+import type { PacketBatch } from '@netspectra/proto';
 
 /** Bytes from numbers, hex strings and byte arrays, in order. */
 export function bytesOf(...parts: readonly (number | string | Uint8Array)[]): Uint8Array {

@@ -11,7 +11,7 @@ const isTag = (type: number): boolean => type === 0x8100 || type === 0x88a8 || t
 
 function parse(frame: Frame, bytes: Uint8Array): number {
   let at = frame.offset;
-  let type = 0;
+  let type: number;
   // Every turn takes four bytes, so the captured length bounds the loop.
   do {
     if (frame.end - at < 4) return frame.stop(DecodeReason.TruncatedVlan);
