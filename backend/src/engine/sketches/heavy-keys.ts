@@ -57,7 +57,8 @@ export class HeavyKeys {
   /** where the counts of evicted keys are added */
   private readonly overflow: CountMin | undefined;
   private hashes: Uint32Array;
-  private index: Int32Array;
+  /** open addressing: pairs of a hash's low half and entry number + 1 (0 = free), so that a probe touches one line */
+  private index: Uint32Array;
   private room: number;
   private order = 0x9e3779b9;
 
@@ -77,7 +78,7 @@ export class HeavyKeys {
     this.words = new Uint32Array(this.room * width);
     this.counters = new Float64Array(this.room * counterFields);
     this.hashes = new Uint32Array(this.room * 2);
-    this.index = new Int32Array(indexLength(this.room));
+    this.index = new Uint32Array(indexLength(this.room));
   }
 
   /**
@@ -167,23 +168,27 @@ export class HeavyKeys {
   }
 
   private find(words: Uint32Array, offset: number, low: number): number {
-    const { index, hashes, width } = this;
+    const { index, width } = this;
+    const mine = this.words;
     const mask = index.length - 1;
-    for (let bucket = low & mask; ; bucket = (bucket + 1) & mask) {
-      const entry = index[bucket]! - 1;
-      if (entry < 0) return -1;
-      if (hashes[entry * 2 + 1] !== low) continue;
+    for (let at = (low << 1) & mask; ; at = (at + 2) & mask) {
+      const stored = index[at + 1]!;
+      if (stored === 0) return -1;
+      if (index[at] !== low) continue;
+      const base = (stored - 1) * width;
       let same = 0;
-      while (same < width && this.words[entry * width + same] === words[offset + same]) same += 1;
-      if (same === width) return entry;
+      while (same < width && mine[base + same] === words[offset + same]) same += 1;
+      if (same === width) return stored - 1;
     }
   }
 
   private place(entry: number, low: number): void {
-    const mask = this.index.length - 1;
-    let bucket = low & mask;
-    while (this.index[bucket] !== 0) bucket = (bucket + 1) & mask;
-    this.index[bucket] = entry + 1;
+    const { index } = this;
+    const mask = index.length - 1;
+    let at = (low << 1) & mask;
+    while (index[at + 1] !== 0) at = (at + 2) & mask;
+    index[at] = low;
+    index[at + 1] = entry + 1;
   }
 
   private rebuildIndex(): void {
@@ -202,7 +207,7 @@ export class HeavyKeys {
     const hashes = new Uint32Array(this.room * 2);
     hashes.set(this.hashes);
     this.hashes = hashes;
-    this.index = new Int32Array(indexLength(this.room));
+    this.index = new Uint32Array(indexLength(this.room));
     this.rebuildIndex();
   }
 
@@ -279,9 +284,9 @@ export class HeavyKeys {
   }
 }
 
-/** A power of two, at least twice the entries. */
+/** A power of two: two words for each of at least twice the entries. */
 function indexLength(entries: number): number {
-  return 1 << (33 - Math.clz32(entries - 1));
+  return 1 << (34 - Math.clz32(entries - 1));
 }
 
 /** A table that holds all that one or more others hold, with room for every key of theirs as far as 65,536. */

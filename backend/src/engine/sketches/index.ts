@@ -26,7 +26,7 @@ export {
 } from './heavy-keys.js';
 export type { HeavyKeysState } from './heavy-keys.js';
 export { SketchWindows } from './sketch-windows.js';
-export { FlowMarks, flowMayDiffer } from './flow-marks.js';
+export { FlowMarks, flowMayDiffer, preparedPackets } from './flow-marks.js';
 export { keyText, keyWords } from './key-text.js';
 export type { KeyKind } from './key-text.js';
 export { SuperSpreaders } from './super-spreaders.js';

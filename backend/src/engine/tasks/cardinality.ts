@@ -24,6 +24,7 @@ import {
   log2RegistersMax,
   log2RegistersMin,
   mergeDistinct,
+  preparedPackets,
 } from '../sketches/index.js';
 import type { DistinctState, Estimate } from '../sketches/index.js';
 import { defineTask } from '../task.js';
@@ -139,6 +140,8 @@ class CardinalityTask implements Task<CardinalityReport> {
   private readonly slots: Slot[];
   /** the whole run, by index in cardinalitySubjects; only with context.report */
   private readonly totals: (DistinctCounter | undefined)[];
+  /** ports of src_port and dst_port that the totals have: spares most packets a look into a large set */
+  private readonly portsSeen = new Uint8Array(2 * ports);
   /** high and low hash of client_ip, server_ip, src_ip, dst_ip, src_port, dst_port of the packet at hand */
   private readonly hashes = new Int32Array(2 * cardinalitySubjects.length);
 
@@ -171,6 +174,7 @@ class CardinalityTask implements Task<CardinalityReport> {
     let start = timed ? 0 : -Infinity;
     let end = timed ? 0 : Infinity;
     for (let i = 0; i < count; i += 1) {
+      if (i % preparedPackets === 0) marks.prepare(flow, i, Math.min(count, i + preparedPackets));
       const row = rows[i]!;
       const bits = layers[row]!;
       if ((bits & Layer.HasAddresses) === 0) continue;
@@ -184,7 +188,6 @@ class CardinalityTask implements Task<CardinalityReport> {
       slot.packets += 1;
       const index = flow[i]!;
       if (index >= 0) {
-        if (index >= marks.words.length) marks.reserve(index);
         const words = marks.words;
         const bit = 1 << (direction[i]! | ((bits & Layer.HasPorts) !== 0 ? 2 : 0));
         let mark = words[index]!;
@@ -250,7 +253,13 @@ class CardinalityTask implements Task<CardinalityReport> {
       const sketch = slot.sketches[subject];
       if (sketch) sketch.add(high, low);
       const total = totals[subject];
-      if (total) total.add(high, low);
+      if (!total) continue;
+      if (subject >= 4) {
+        const port = subject === 4 ? sourcePort : ports + destinationPort;
+        if (this.portsSeen[port] === 1) continue;
+        this.portsSeen[port] = 1;
+      }
+      total.add(high, low);
     }
     const { spreaders } = slot;
     for (let s = 0; s < spreaders.length; s += 1) {

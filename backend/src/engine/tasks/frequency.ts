@@ -36,6 +36,7 @@ import {
   log2WidthMax,
   log2WidthMin,
   mergeHeavyKeys,
+  preparedPackets,
 } from '../sketches/index.js';
 import type { HeavyKeysState, KeyKind } from '../sketches/index.js';
 import { defineTask } from '../task.js';
@@ -190,6 +191,7 @@ class FrequencyTask implements Task<FrequencyReport> {
     let start = timed ? 0 : -Infinity;
     let end = timed ? 0 : Infinity;
     for (let i = 0; i < count; i += 1) {
+      if (i % preparedPackets === 0) marks.prepare(flow, i, Math.min(count, i + preparedPackets));
       const row = rows[i]!;
       const bits = layers[row]!;
       if ((bits & Layer.HasAddresses) === 0) continue;
@@ -206,7 +208,6 @@ class FrequencyTask implements Task<FrequencyReport> {
         this.countDirect(selection, row, slot, bytes);
       } else {
         const base = index << 2;
-        if (base >= marks.words.length) marks.reserve(index);
         const words = marks.words;
         const fromServer = direction[i]!;
         const flags = (bits & Layer.HasTcp) !== 0 ? tcpFlags[row]! : 0;
