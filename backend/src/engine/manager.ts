@@ -175,6 +175,7 @@ export class Manager {
   ): Promise<WorkerReport[]> {
     const foreign: Uint32Array[][] = [];
     const reports: WorkerReport[] = [];
+    const gathered = new Map<number, FlushMessage[]>();
     let writing: Promise<void> = Promise.resolve();
     const threads: Worker[] = [];
     try {
@@ -189,7 +190,14 @@ export class Manager {
           });
           thread.on('message', (message: WorkerMessage) => {
             if (message.kind === 'flush') {
-              writing = writing.then(() => this.store(source, message)).then(() => shared.flushStored());
+              // One flush after the other, each with all its partitions: then a crash leaves at most one half written.
+              const parts = [...(gathered.get(message.lastSeq) ?? []), message];
+              gathered.set(message.lastSeq, parts);
+              if (parts.length < count) return;
+              gathered.delete(message.lastSeq);
+              for (const part of parts.sort((a, b) => a.partition - b.partition)) {
+                writing = writing.then(() => this.store(source, part)).then(() => shared.flushStored());
+              }
               writing.catch(reject);
             } else if (message.kind === 'foreign') {
               foreign[index] = message.records;

@@ -1,4 +1,5 @@
 /** The task types. A new one is a file beside this and a line here. */
+import type { TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { TaskType } from '../task.js';
 import { cardinalityTask } from './cardinality.js';
@@ -27,4 +28,9 @@ export const taskTypes: ReadonlyMap<string, TaskType> = new Map(list.map((task) 
 /** Every task with its defaults: what `analyze` runs, and what a configuration without tasks means. */
 export function allTasks(): { type: string; options: unknown }[] {
   return list.map(({ type, schema }) => ({ type, options: Value.Create(schema) }));
+}
+
+/** Type and options schema of every task, for checking a configuration. */
+export function taskSchemas(): { type: string; schema: TSchema }[] {
+  return list.map(({ type, schema }) => ({ type, schema }));
 }

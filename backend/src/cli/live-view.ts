@@ -1,0 +1,109 @@
+/**
+ * What `netspectra up` shows on a terminal: progress, rates, top talkers and protocols. Its numbers come through the
+ * query API, the same way users ask for them. Drawn on stderr, in place, only when that is a terminal.
+ */
+import type { FastifyInstance } from 'fastify';
+import logUpdate from 'log-update';
+import { createLogUpdate } from 'log-update';
+import type { AccountingReport } from '../engine/accounting.js';
+import type { RunProgress } from '../engine/manager.js';
+import { progressLine } from './progress.js';
+import { columns, grouped, scaled } from './text.js';
+
+export interface ViewState {
+  readonly address: string;
+  readonly file: string;
+  readonly finished: boolean;
+  readonly progress: RunProgress | null;
+  readonly stored: AccountingReport;
+}
+
+interface Answer {
+  results: Record<string, { frames?: { data: { values: (string | number)[][] } }[] }>;
+}
+
+const listed = 5;
+
+export class LiveView {
+  readonly active: boolean;
+  private readonly update: typeof logUpdate | null;
+  private readonly started = Date.now();
+  private drawing = false;
+
+  constructor(active: boolean) {
+    this.active = active;
+    this.update = active ? (createLogUpdate(process.stderr) as typeof logUpdate) : null;
+  }
+
+  /** Draw once; a call while one is under way is dropped. Failures of a query leave its part out. */
+  async draw(app: FastifyInstance, state: ViewState): Promise<void> {
+    if (!this.update || this.drawing) return;
+    this.drawing = true;
+    try {
+      this.update(await viewText(app, state, (Date.now() - this.started) / 1000));
+    } finally {
+      this.drawing = false;
+    }
+  }
+
+  /** Leave what was drawn last on the screen. */
+  close(): void {
+    this.update?.done();
+  }
+}
+
+/** The text of the view. */
+export async function viewText(app: FastifyInstance, state: ViewState, seconds: number): Promise<string> {
+  const { stored, progress } = state;
+  const parts: string[] = [];
+  parts.push(
+    progress
+      ? `${state.file} ${progressLine(progress, seconds)}`
+      : `${state.finished ? 'all captures are read' : 'starting'}: ${grouped(stored.packets)} packets, ${scaled(stored.bytes, 'B')}`,
+  );
+  if (stored.first && stored.last) {
+    const from = stored.first.seconds * 1000;
+    const to = (stored.last.seconds + 1) * 1000;
+    const span = Math.max(1, (to - from) / 1000);
+    parts.push(
+      `${new Date(from).toISOString()} .. ${new Date(to).toISOString()}  ` +
+        `${scaled(stored.packets / span, 'packets/s')}  ${scaled((stored.bytes * 8) / span, 'bit/s')}`,
+    );
+    const query = (refId: string, dimension: string) => ({
+      refId,
+      type: 'table',
+      measures: ['bytes', 'packets'],
+      groupBy: [dimension],
+      limit: listed,
+    });
+    const response = await app.inject({
+      method: 'POST',
+      url: '/api/v1/query',
+      payload: {
+        from,
+        to,
+        queries: [query('talkers', 'src_ip'), query('protocols', 'protocol'), query('applications', 'application')],
+      },
+    });
+    if (response.statusCode === 200) {
+      const { results } = response.json<Answer>();
+      for (const [title, refId] of [
+        ['top talkers', 'talkers'],
+        ['protocols', 'protocols'],
+        ['applications', 'applications'],
+      ] as const) {
+        const values = results[refId]?.frames?.[0]?.data.values;
+        if (!values || values[0]!.length === 0) continue;
+        const rows = values[0]!.map((name, i) => [
+          String(name === '' ? '-' : name),
+          grouped(Number(values[2]![i])),
+          scaled(Number(values[1]![i]), 'B'),
+          `${scaled((Number(values[1]![i]) * 8) / span, 'bit/s')}`,
+        ]);
+        parts.push(columns([[title, 'packets', 'bytes', 'rate'], ...rows], [1, 2, 3]).replace(/^/gm, '  '));
+      }
+    }
+  }
+  parts.push(`API ${state.address}  reference ${state.address}/docs  Ctrl-C ends`);
+  return parts.join('\n\n');
+}

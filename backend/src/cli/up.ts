@@ -1,0 +1,304 @@
+/**
+ * `netspectra up`: everything in one process. Opens the store, serves the API, reads the captures into it, and goes on
+ * serving until it is told to stop. SIGINT or SIGTERM ends it: what was read is stored, then exit code 0.
+ */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { randomBytes } from 'node:crypto';
+import { CaptureFormat, openCaptureFile } from '@netspectra/collector';
+import type { CaptureInput } from '@netspectra/collector';
+import pino from 'pino';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { createApi } from '../api/index.js';
+import type { Api } from '../api/index.js';
+import { loadConfig } from '../config/index.js';
+import type { Config } from '../config/index.js';
+import { mergeAccounting } from '../engine/accounting.js';
+import type { AccountingReport } from '../engine/accounting.js';
+import { Manager } from '../engine/manager.js';
+import type { ResumePoint, RunResult } from '../engine/manager.js';
+import { allTasks, taskSchemas } from '../engine/tasks/index.js';
+import { UserError } from '../errors.js';
+import { createClickHouseWriter, openStore, readPosition } from '../storage/index.js';
+import type { ClickHouseWriter, Store } from '../storage/index.js';
+import { damageLines } from './damage.js';
+import { fileEpoch } from './file-identity.js';
+import { LiveView } from './live-view.js';
+import { registerMetrics } from './metrics.js';
+
+export interface UpOptions {
+  read?: string[];
+  data?: string;
+  config?: string;
+  listen?: string;
+  replay?: number;
+  once?: boolean;
+  again?: boolean;
+}
+
+/** Smaller pieces, so that a replay is smooth. */
+const replayShape = { chunkBytes: 64 * 1024, chunkRows: 64 };
+const replaySmoothSpeedMax = 100;
+
+const sampleCapture = fileURLToPath(new URL('../../../test/fixtures/sample.pcap', import.meta.url));
+
+/** @returns exit code */
+export async function up(options: UpOptions): Promise<number> {
+  const config = withFlags(loadConfig({ path: options.config, env: process.env, taskSchemas: taskSchemas() }), options);
+  const files = options.read ?? (config.capture.files.length > 0 ? config.capture.files : [sampleCapture]);
+  // Every file is opened before anything else starts: a wrong name should not cost a minute of work.
+  for (const file of files) {
+    if (file !== '-' && !existsSync(file)) {
+      throw new UserError('NS_FILE_NOT_FOUND', `${file}: no such file; check the path`);
+    }
+  }
+  const view = new LiveView(process.stderr.isTTY);
+  const logger = pino(
+    { name: 'netspectra', level: view.active && config.log.level === 'info' ? 'warn' : config.log.level },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  const { clickhouse } = config.storage;
+  const store = await openStore(clickhouse.url === '' ? { dataDir: config.storage.data_dir } : serverOptions(config), {
+    logger,
+    limits: { queryMemoryBytes: config.storage.query_memory, queryTimeoutMs: config.api.query_timeout * 1000 },
+    retention: config.storage.ttl,
+  });
+  try {
+    return await serve(config, files, options, store, view, logger);
+  } finally {
+    view.close();
+    await store.close();
+  }
+}
+
+/** Flags win over the configuration. */
+function withFlags(config: Config, options: UpOptions): Config {
+  return {
+    ...config,
+    storage: { ...config.storage, data_dir: options.data ?? config.storage.data_dir },
+    api: { ...config.api, listen: options.listen ?? config.api.listen },
+  };
+}
+
+function serverOptions(config: Config) {
+  const { url, user, password, database, tls } = config.storage.clickhouse;
+  return {
+    url,
+    user,
+    password,
+    database,
+    ...(tls.ca_file !== '' && { tls: { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file } }),
+  };
+}
+
+/** What the process is doing; the API and the view read it. */
+interface Progress {
+  /** accounts of the captures that are finished */
+  done: AccountingReport;
+  current: Manager | null;
+  file: string;
+  finished: boolean;
+  stopping: boolean;
+}
+
+async function serve(
+  config: Config,
+  files: readonly string[],
+  options: UpOptions,
+  store: Store,
+  view: LiveView,
+  logger: Logger,
+): Promise<number> {
+  const progress: Progress = { done: mergeAccounting([]), current: null, file: '', finished: false, stopping: false };
+  const stored = (): AccountingReport =>
+    mergeAccounting(progress.current ? [progress.done, progress.current.accounting] : [progress.done]);
+  const writer = createClickHouseWriter(store);
+  const metrics = new Registry();
+  registerMetrics(metrics, writer, stored, () => progress.current?.progress() ?? null);
+  const { windows } = config.engine;
+  const api = createApi(
+    {
+      store,
+      metrics,
+      logger,
+      status: () => {
+        const last = stored().last;
+        return {
+          dependencies: [
+            {
+              name: 'engine',
+              ok: true,
+              detail: progress.finished
+                ? 'all captures are read'
+                : progress.file === ''
+                  ? 'starting'
+                  : `reading ${progress.file}`,
+            },
+          ],
+          watermarkMs: last ? last.seconds * 1000 + Math.floor(last.nanoseconds / 1e6) : null,
+          samplingRate: 1,
+          dropped: {},
+        };
+      },
+    },
+    {
+      listen: config.api.listen,
+      limits: {
+        rowsMax: config.api.max_rows,
+        rangeSecondsMax: config.api.max_range,
+        queryMillisMax: config.api.query_timeout * 1000,
+        concurrency: config.api.concurrency,
+      },
+      windows: {
+        counterSeconds: windows.counter_seconds,
+        flowSeconds: windows.flow_seconds,
+        sketchSeconds: windows.sketch_seconds,
+      },
+    },
+  );
+  const { address } = await api.start();
+  logger.info({ address }, 'API listens');
+
+  let wake: () => void = () => {};
+  const stopSignal = new Promise<void>((resolve) => (wake = resolve));
+  const onSignal = (): void => {
+    if (progress.stopping) process.exit(1); // asked twice: whoever asks does not want to wait
+    progress.stopping = true;
+    progress.current?.stop();
+    wake();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  const timer = view.active ? setInterval(() => void drawView(view, api, progress, stored(), address), 1000) : null;
+  try {
+    const exitCode = await readAll(config, files, options, store, writer, progress, logger);
+    progress.finished = true;
+    if (view.active) await drawView(view, api, progress, stored(), address);
+    if (!options.once && !progress.stopping) {
+      if (!view.active)
+        process.stderr.write(`netspectra: serving ${address} (API reference: ${address}/docs); Ctrl-C ends\n`);
+      await stopSignal;
+    }
+    return exitCode;
+  } finally {
+    if (timer) clearInterval(timer);
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+    await api.stop();
+    await writer.close();
+  }
+}
+
+async function drawView(
+  view: LiveView,
+  api: Api,
+  progress: Progress,
+  stored: AccountingReport,
+  address: string,
+): Promise<void> {
+  await view.draw(api.app, {
+    address,
+    file: progress.file,
+    finished: progress.finished,
+    progress: progress.current?.progress() ?? null,
+    stored,
+  });
+}
+
+/** Read the captures one after the other. @returns exit code 0, or 3 when one was damaged */
+async function readAll(
+  config: Config,
+  files: readonly string[],
+  options: UpOptions,
+  store: Store,
+  writer: ClickHouseWriter,
+  progress: Progress,
+  logger: Logger,
+): Promise<number> {
+  let exitCode = 0;
+  for (const file of files) {
+    if (progress.stopping) break;
+    progress.file = basename(file);
+    const capture = await openCaptureFile(file);
+    const seed = options.again === true || file === '-' ? randomBytes(8).readBigUInt64BE(0) : await fileEpoch(file);
+    const run = await planRun(config, store, seed);
+    if (run === 'stored') {
+      logger.info({ file }, 'this capture is in the store already; --again reads it once more');
+      process.stderr.write(`netspectra: ${file} is in the store already; --again reads it once more\n`);
+      continue;
+    }
+    const manager = new Manager(managerOptions(config, options, run.partitions), writer);
+    progress.current = manager;
+    if (progress.stopping) manager.stop();
+    const started = process.hrtime.bigint();
+    const result = await manager.run({ capture, name: basename(file), epoch: seed, resume: run.resume });
+    progress.done = mergeAccounting([progress.done, manager.accounting]);
+    progress.current = null;
+    const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+    logger.info(
+      {
+        file,
+        packets: manager.accounting.packets,
+        bytes: manager.accounting.bytes,
+        seconds,
+        complete: result.complete,
+      },
+      'capture read',
+    );
+    if (reportDamage(file, capture, result)) exitCode = 3;
+  }
+  return exitCode;
+}
+
+function reportDamage(file: string, capture: CaptureInput, result: RunResult): boolean {
+  const lines = damageLines(file, result.capture, result.streamDamage);
+  for (const line of lines) process.stderr.write(`netspectra: ${line}\n`);
+  if (result.capture.fatal && result.capture.format === CaptureFormat.Unknown && capture.kind === 'file') {
+    throw new UserError('NS_INPUT_UNKNOWN_FORMAT', `${file}: ${result.capture.describeFatal()}`);
+  }
+  return lines.length > 0;
+}
+
+/** What of a source is stored already, and where to go on. */
+async function planRun(
+  config: Config,
+  store: Store,
+  epoch: bigint,
+): Promise<'stored' | { partitions: number; resume: ResumePoint }> {
+  const cores = config.engine.workers || availableParallelism();
+  const fresh = { lastSeq: -1, position: 0, flushAt: [] };
+  const position = await readPosition(store, config.probe.id, epoch);
+  if (!position) return { partitions: cores, resume: fresh };
+  if (position.complete) return 'stored';
+  const { lastSeq, aheadSeq } = position;
+  return {
+    // The rows' partition is part of their name, so an interrupted capture goes on with as many as it began with.
+    partitions: position.partitions || cores,
+    resume: { lastSeq, position: lastSeq < 0 ? 0 : position.position, flushAt: aheadSeq > lastSeq ? [aheadSeq] : [] },
+  };
+}
+
+function managerOptions(config: Config, options: UpOptions, workers: number) {
+  const { engine, probe } = config;
+  const replaySpeed = options.replay ?? 0;
+  return {
+    probe: probe.id,
+    workers,
+    maxFlows: engine.flow_table.max_flows * workers,
+    idleTimeoutSeconds: engine.flow_table.idle_timeout,
+    counterWindowSeconds: engine.windows.counter_seconds,
+    flowWindowSeconds: engine.windows.flow_seconds,
+    sketchWindowSeconds: engine.windows.sketch_seconds,
+    report: false,
+    reportTop: 0,
+    flushBytes: 64 * 1024 * 1024,
+    flushMilliseconds: engine.flush.interval * 1000,
+    fragmentsMax: engine.max_fragments * workers,
+    replaySpeed,
+    tasks: engine.tasks.length > 0 ? engine.tasks.map(({ type, ...task }) => ({ type, options: task })) : allTasks(),
+    ...(replaySpeed > 0 && replaySpeed <= replaySmoothSpeedMax && replayShape),
+  };
+}
