@@ -15,6 +15,7 @@ import type { LexicalToken } from './lexer.js';
 import { filterLimits } from './limits.js';
 import { looksNumeric, parseNumber } from './numbers.js';
 import { parseRegex } from './regex.js';
+import type { NameTable } from '../registry/dimensions.js';
 import { namesOf, numberOf } from '../registry/names.js';
 
 /** What a token is, for highlighting. */
@@ -45,6 +46,13 @@ const compareOperators: Readonly<Record<string, CompareOperator>> = {
   '>=': '>=',
 };
 
+const nameWords: Readonly<Record<NameTable, string>> = {
+  protocol: 'protocol',
+  service: 'service',
+  ether_type: 'EtherType',
+  end_reason: 'end reason',
+};
+
 const article = (kind: FilterField['kind']): string =>
   kind === 'address'
     ? 'an address, a network (10.0.0.0/8) or a range'
@@ -60,7 +68,6 @@ class Parser {
   readonly errors: FilterError[] = [];
   private readonly roles: (TokenRole | undefined)[] = [];
   private at = 0;
-  /** too deep: the brackets left open behind are no errors of their own */
   private gaveUp = false;
 
   constructor(
@@ -138,9 +145,14 @@ class Parser {
   private tooDeep(depth: number): boolean {
     if (depth < filterLimits.depthMax) return false;
     this.failHere(`Brackets and "not" nest deeper than ${filterLimits.depthMax}`);
+    this.giveUp();
+    return true;
+  }
+
+  /** Goes to the end; what is found missing there is no error of its own. */
+  private giveUp(): void {
     this.at = this.tokens.length - 1;
     this.gaveUp = true;
-    return true;
   }
 
   private comparison(): FilterNode | undefined {
@@ -312,7 +324,7 @@ class Parser {
       this.role('name');
       if (value !== undefined) return { kind: 'number', value };
       const near = nearest(token.text, namesOf(field.names));
-      const what = field.names === 'service' ? 'service' : field.names === 'protocol' ? 'protocol' : 'EtherType';
+      const what = nameWords[field.names];
       const hint = near === undefined ? '; use its number' : `; did you mean ${near}?`;
       return this.failHere(`Unknown ${what} ${quoted(token.text)}${hint}`, near);
     }
@@ -404,7 +416,7 @@ class Parser {
 
   private beginsTerm(): boolean {
     const { kind } = this.token();
-    if (kind === 'end' || this.errors.length >= filterLimits.errorsMax) return false;
+    if (kind === 'end') return false;
     return kind === 'word'
       ? !this.isKeyword('or') && !this.isKeyword('in')
       : this.isPunctuation('(') || this.isOperator('!');
@@ -440,9 +452,9 @@ class Parser {
   }
 
   private fail(place: { offset: number; length: number }, message: string, suggestion?: string): undefined {
-    if (!this.gaveUp && this.errors.length < filterLimits.errorsMax) {
-      this.errors.push(filterError(this.text, place.offset, place.length, message, suggestion));
-    }
+    if (this.gaveUp) return undefined;
+    this.errors.push(filterError(this.text, place.offset, place.length, message, suggestion));
+    if (this.errors.length === filterLimits.errorsMax) this.giveUp();
     return undefined;
   }
 }

@@ -10,7 +10,7 @@ import type { QueryTable } from './tables.js';
 export type DimensionType = 'ip' | 'port' | 'number' | 'text' | 'enum';
 
 /** Which names a number dimension goes by. */
-export type NameTable = 'protocol' | 'service' | 'ether_type';
+export type NameTable = 'protocol' | 'service' | 'ether_type' | 'end_reason';
 
 export interface Dimension {
   readonly id: string;
@@ -296,6 +296,17 @@ export const dimensions = [
     sources: { flows: columnWhen('icmp_code', isIcmp, ['protocol']) },
     maximum: 255,
     aliases: ['icmp.code'],
+  },
+  {
+    id: 'end_reason',
+    label: 'End reason',
+    description: 'Why the flow record ends: idle, active (it goes on), ended (FIN or RST), forced, no-resources.',
+    type: 'enum',
+    scope: 'flow',
+    sources: everywhere('end_reason', 'flows'),
+    maximum: 255,
+    names: 'end_reason',
+    aliases: ['flow_end_reason'],
   },
   {
     id: 'dns_name',

@@ -1,6 +1,7 @@
 /**
  * Names for numbers: IANA protocol numbers (registry "Assigned Internet Protocol Numbers"), well-used service names
- * (registry "Service Name and Transport Protocol Port Number", RFC 6335) and EtherTypes (IEEE 802 numbers).
+ * (registry "Service Name and Transport Protocol Port Number", RFC 6335), EtherTypes (IEEE 802 numbers) and IPFIX
+ * flowEndReason (RFC 5102 5.11.3).
  */
 import type { NameTable } from './dimensions.js';
 
@@ -247,6 +248,14 @@ const etherTypeRows: readonly NameRow[] = [
   [0x8906, 'fcoe'],
 ];
 
+const endReasonRows: readonly NameRow[] = [
+  [1, 'idle'],
+  [2, 'active'],
+  [3, 'ended'],
+  [4, 'forced'],
+  [5, 'no-resources'],
+];
+
 interface Names {
   readonly byNumber: ReadonlyMap<number, string>;
   readonly byName: ReadonlyMap<string, number>;
@@ -266,6 +275,7 @@ const nameTables: Readonly<Record<NameTable, Names>> = {
   protocol: nameTable(protocolRows),
   service: nameTable(serviceRows),
   ether_type: nameTable(etherTypeRows),
+  end_reason: nameTable(endReasonRows),
 };
 
 /** The name of a number in this list, or undefined when it has none (a port without service, for instance). */

@@ -116,7 +116,7 @@ describe('registry', () => {
     ]);
     expect(nameOf('service', 1)).toBeUndefined();
     // A name must give the number that is written with it, or filters would change when they are written.
-    for (const table of ['protocol', 'service', 'ether_type'] as const) {
+    for (const table of ['protocol', 'service', 'ether_type', 'end_reason'] as const) {
       for (const name of namesOf(table)) {
         const number = numberOf(table, name)!;
         expect(numberOf(table, nameOf(table, number)!)).toBe(number);
