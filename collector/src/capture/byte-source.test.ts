@@ -243,6 +243,16 @@ describe('zstd', () => {
     }
   });
 
+  it('a wrong checksum is damage', async () => {
+    for (const at of [zstdLines.length - 1, zstdLines.length - 4]) {
+      const wrong = Buffer.from(zstdLines);
+      wrong[at]! ^= 1;
+      const { bytes, damage } = await unpack(wrong);
+      expect(lines.subarray(0, bytes.length).equals(bytes)).toBe(true);
+      expect(damage!.message).toMatch(/checksum/i);
+    }
+  });
+
   it('a cut stream keeps the blocks before the cut', async () => {
     const content = Buffer.from(sampleFrame(1_000, 3));
     const packed = storedZstd(content, 100);

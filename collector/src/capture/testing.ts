@@ -110,12 +110,12 @@ export function samplePcapng(bigEndian = false): Uint8Array {
     interfaces: [{ snapLength: 64 }, { linkType: 113, timestampResolution: 9 }],
   });
   writer.packet(0, 1_700_000_000, 123_456_789, sampleFrame(60, 1));
-  writer.block(5, sampleFrame(40, 9));
+  writer.block(5, new Uint8Array(12));
   writer.packet(1, 1_700_000_000, 123_456_789, sampleFrame(61, 2), 1_514);
   writer.simplePacket(sampleFrame(99, 3), 99);
   writer.block(0x0bad, sampleFrame(301, 4));
   writer.section([{ linkType: 101, timestampResolution: 0x80 | 20, timestampOffsetSeconds: 1_000 }]);
-  writer.block(4, new Uint8Array(0));
+  writer.block(4, new Uint8Array(4));
   writer.packet(0, 1_700_000_002, 500_000_000, sampleFrame(3, 5));
   return writer.finish();
 }

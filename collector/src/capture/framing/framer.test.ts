@@ -255,9 +255,9 @@ describe('pcapng', () => {
     writer.simplePacket(sampleFrame(8, 0));
     writer.interface({});
     writer.rawPacket(7, 0n, sampleFrame(8, 1));
-    const short = words(true, 0, 0, 0, 9, 9); // claims 9 bytes, holds 4
+    const short = words(true, 0, 0, 0, 5, 9); // claims 5 bytes, holds 4
     writer.block(6, concat(short, sampleFrame(4, 1)));
-    writer.block(3, concat(words(true, 99), sampleFrame(4, 1)));
+    writer.block(3, concat(words(true, 5), sampleFrame(4, 1)));
     writer.packet(0, 1, 0, sampleFrame(8, 2));
     const { frames, damage, fatal } = frameWhole(writer.finish());
     expect(frames).toHaveLength(1);

@@ -30,6 +30,9 @@ const packetBytesMin = 32;
 const simpleBytesMin = 16;
 const blockBytesMin = 12;
 
+/** Some writers leave the padding out of a block's lengths (but write it): tshark rounds them up, and so do we. */
+const padded = (length: number): number => length + (-length & 3);
+
 /** Walks blocks for CaptureFramer; holds nothing that must outlive a call. */
 export class PcapngBlocks {
   /** As CaptureFramer.neededBytes. */
@@ -88,8 +91,7 @@ export class PcapngBlocks {
         }
       }
       const blockLength = view.getUint32(at + 4, le);
-      // Some writers leave the padding out of the length (but write it): tshark rounds up, so do we.
-      const whole = blockLength + (-blockLength & 3);
+      const whole = padded(blockLength);
       const bytesMin = this.bytesMin(type);
       if (blockLength < bytesMin || (bytesMin > blockBytesMin && blockLength > blockBytesMax)) {
         state.setFatal(CaptureDamage.BadBlockLength, fileOffset + at, blockLength, type);
@@ -111,7 +113,7 @@ export class PcapngBlocks {
       }
       if (type === BlockType.Section && !this.versionFits(view, at, length, le, fileOffset)) break;
       const trailer = view.getUint32(end - 4, le);
-      if (trailer !== blockLength) {
+      if (padded(trailer) !== whole) {
         state.setFatal(CaptureDamage.BlockLengthMismatch, fileOffset + at, blockLength, trailer);
         break;
       }
@@ -204,7 +206,7 @@ export class PcapngBlocks {
     const trailer = view.getUint32(at, le);
     const blockLength = state.skipLength;
     state.skipLength = 0;
-    if (trailer !== blockLength) {
+    if (padded(trailer) !== padded(blockLength)) {
       state.setFatal(CaptureDamage.BlockLengthMismatch, state.skipStart, blockLength, trailer);
       return at;
     }

@@ -3,13 +3,14 @@
  *
  * Frames and blocks are found here, by their headers; a block's contents are decompressed by node:zlib where it can
  * (Node 22.15 on) and by fzstd elsewhere. That bounds the window, names the damaged block, and yields every block before
- * it. fzstd does not verify content checksums, node:zlib does.
+ * it. A frame's content checksum, where it has one, is verified at its end, when the data was given out already.
  */
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
 import type { PullReader } from './pull-reader.js';
 import { TransformSteps, type StreamFault } from './transform-steps.js';
+import { XxHash64 } from './xxhash64.js';
 
 const frameMagic = 0xfd2fb528;
 /** 0x184D2A50 .. 0x184D2A5F, RFC 8878 section 3.1.2. */
@@ -168,6 +169,8 @@ async function* frameChunks(
   if (reader.available < header.bytes) return (cut(), false);
   if (header.fault !== '') return (fault(`zstd: ${header.fault}`), false);
 
+  // node:zlib verifies it itself.
+  const hash = header.checksum && !native ? new XxHash64() : undefined;
   const frame = native ? new NativeDecompressor(native) : new PortableDecompressor();
   try {
     let before = header.bytes;
@@ -188,12 +191,19 @@ async function* frameChunks(
       await reader.fill(block + (last ? checksum : 1));
       if (reader.available < block) return (cut(), false);
       const output = await frame.push(reader.peek().subarray(pushed, block + (last ? checksum : 1)), last);
-      const whole = reader.take(block + checksum).length === block + checksum;
-      for (const data of output) movedMax += data.length * movedPerByteMax;
+      const taken = reader.take(block + checksum);
+      const whole = taken.length === block + checksum;
+      for (const data of output) {
+        movedMax += data.length * movedPerByteMax;
+        hash?.update(data);
+      }
       yield* output;
       if (!whole) return (cut(), false);
       if (frame.failure !== '') return (fault(`zstd: ${frame.failure}`), false);
-      if (last) return true;
+      if (last) {
+        if (!hash || hash.low32() === u32(taken, block)) return true;
+        return (fault('zstd: wrong content checksum'), false);
+      }
       moved += header.window;
       movedMax += block * movedPerByteMax;
       if (!native && header.window > windowBytesFree && moved > movedMax) {
