@@ -150,7 +150,6 @@ class Side implements StreamConsumer {
 export class Connection implements HttpHandler, TlsHandler {
   readonly owner: ConnectionOwner;
   readonly flow: number;
-  readonly generation: number;
   readonly stamp = new FlowStamp();
   /** Application value */
   application: number;
@@ -180,7 +179,6 @@ export class Connection implements HttpHandler, TlsHandler {
   constructor(
     owner: ConnectionOwner,
     flow: number,
-    generation: number,
     application: number,
     parserOf: 'dns' | 'http' | 'tls',
     port: number,
@@ -189,7 +187,6 @@ export class Connection implements HttpHandler, TlsHandler {
   ) {
     this.owner = owner;
     this.flow = flow;
-    this.generation = generation;
     this.application = application;
     this.port = port;
     this.otherPort = otherPort;

@@ -262,9 +262,7 @@ export function conversation(
   };
   const none = new Uint8Array(0);
   frames.push(tcpFrame({ from: 0, sequence: initial, flags: 2, port }));
-  frames.push(
-    tcpFrame({ from: 1, sequence: initial + 1_000_000, acknowledgment: initial + 1, flags: 18, port }),
-  );
+  frames.push(tcpFrame({ from: 1, sequence: initial + 1_000_000, acknowledgment: initial + 1, flags: 18, port }));
   send(0, none, ack);
   const sent = [0, 0];
   for (const { from, data } of turns) {
@@ -308,7 +306,12 @@ export function dnsOverTcp(message: Uint8Array): Uint8Array {
 /** A ClientHello in records of at most `recordBytes`. */
 export function clientHelloBytes(
   serverName: string,
-  { alpn = ['h2', 'http/1.1'] as readonly string[], versions = [0x0304, 0x0303], recordBytes = 16_384, padding = 0 } = {},
+  {
+    alpn = ['h2', 'http/1.1'] as readonly string[],
+    versions = [0x0304, 0x0303],
+    recordBytes = 16_384,
+    padding = 0,
+  } = {},
 ): Uint8Array {
   const word = (value: number): number[] => [value >>> 8, value & 255];
   const extension = (type: number, body: readonly number[]): number[] => [...word(type), ...word(body.length), ...body];
@@ -319,7 +322,10 @@ export function clientHelloBytes(
     ...extension(0, [...word(host.length + 3), 0, ...word(host.length), ...host]),
     ...extension(16, [...word(protocols.length), ...protocols]),
     ...extension(43, [versions.length * 2, ...versions.flatMap(word)]),
-    ...extension(21, Array.from({ length: padding }, () => 0)),
+    ...extension(
+      21,
+      Array.from({ length: padding }, () => 0),
+    ),
   ];
   const body = [3, 3, ...Array.from({ length: 32 }, (_, i) => i), 0, 0, 2, 0x13, 1, 1, 0, ...word(extensions.length)];
   body.push(...extensions);

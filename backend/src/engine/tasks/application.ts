@@ -22,6 +22,7 @@ import { Layer } from '@netspectra/proto';
 import type { PacketBatch } from '@netspectra/proto';
 import { Application, applicationNames } from '../flow-table/index.js';
 import type { FlowTable } from '../flow-table/index.js';
+import { PacketEvent } from '../task.js';
 import type { PacketSelection } from '../task.js';
 import type { FrameCount } from './application-count.js';
 import { Connection } from './application-connection.js';
@@ -97,6 +98,7 @@ const idleSecondsMaxDefault = 300;
 /** Connections looked at for the idlest one when there are too many, and for expiry per selection. */
 const clockSteps = 8;
 const closedConnection = -1;
+const flowBegins = PacketEvent.NewFlow | PacketEvent.Reopened;
 const layerOf = new Uint8Array(256);
 layerOf[Application.Dns] = ApplicationLayer.Dns;
 layerOf[Application.Mdns] = ApplicationLayer.Mdns;
@@ -150,7 +152,6 @@ export class ApplicationTracker implements ConnectionOwner {
   };
   /** per flow: 1 + index into `connections`, 0 = none, closedConnection = it was followed to its end */
   private connectionOf = new Int32Array(1_024);
-  private generationOf = new Uint32Array(1_024);
   private readonly connections: (Connection | undefined)[] = [];
   private readonly free: number[] = [];
   private live = 0;
@@ -211,7 +212,7 @@ export class ApplicationTracker implements ConnectionOwner {
 
   /** Look at every packet of the selection. */
   process(selection: PacketSelection): void {
-    const { batch, rows, flow, count } = selection;
+    const { batch, rows, flow, events, count } = selection;
     if (this.layers.length < count) this.layers = new Uint8Array(count * 2);
     this.layers.fill(0, 0, count);
     const { application } = this.flowTable;
@@ -223,6 +224,8 @@ export class ApplicationTracker implements ConnectionOwner {
       const slot = flow[i]!;
       if (slot < 0) continue;
       if (transport === tcp) {
+        // The flow table has seen the whole selection already: only events tell where in it a flow began.
+        if ((events[i]! & flowBegins) !== 0) this.restart(slot);
         const known = application[slot]!;
         if (known > Application.Llmnr) continue;
         if (known === Application.Unknown && transportPayloadLength[row] === 0) continue;
@@ -340,37 +343,21 @@ export class ApplicationTracker implements ConnectionOwner {
     if ((batch.layers[row]! & (Layer.Fragment | Layer.HasTcp | Layer.HasPorts)) !== (Layer.HasTcp | Layer.HasPorts)) {
       return;
     }
-    const generation = this.flowTable.generation(slot);
-    let connection: Connection | undefined;
     const place = slot < this.connectionOf.length ? this.connectionOf[slot]! : 0;
-    if (place !== 0) {
-      if (this.generationOf[slot] === generation) {
-        if (place === closedConnection) return;
-        connection = this.connections[place - 1];
-      } else {
-        // Another flow has taken the index.
-        if (place !== closedConnection) this.release(place - 1);
-        this.connectionOf[slot] = 0;
-      }
-    }
+    if (place === closedConnection) return;
+    let connection = place === 0 ? undefined : this.connections[place - 1];
     this.seconds = batch.timestampSeconds[row]!;
     this.nanoseconds = batch.timestampNanoseconds[row]!;
     if (connection === undefined) {
       if (batch.transportPayloadLength[row] === 0) return;
-      connection = this.begin(batch, row, slot, known, generation);
+      connection = this.begin(batch, row, slot, known);
       if (connection === undefined) return;
     }
     this.follow(connection, batch, row, slot);
   }
 
   /** The first payload of a flow (or the first since its connection was given up): is it one to follow? */
-  private begin(
-    batch: PacketBatch,
-    row: number,
-    slot: number,
-    known: number,
-    generation: number,
-  ): Connection | undefined {
+  private begin(batch: PacketBatch, row: number, slot: number, known: number): Connection | undefined {
     const { payload } = batch;
     const start = batch.payloadOffset[row]!;
     const end = start + batch.payloadLength[row]!;
@@ -394,7 +381,6 @@ export class ApplicationTracker implements ConnectionOwner {
     const connection = new Connection(
       this,
       slot,
-      generation,
       found,
       found === Application.Http ? 'http' : found === Application.Tls ? 'tls' : 'dns',
       from,
@@ -409,7 +395,6 @@ export class ApplicationTracker implements ConnectionOwner {
     this.live += 1;
     if (slot >= this.connectionOf.length) this.growTo(slot);
     this.connectionOf[slot] = index + 1;
-    this.generationOf[slot] = generation;
     return connection;
   }
 
@@ -457,6 +442,14 @@ export class ApplicationTracker implements ConnectionOwner {
 
   // The table of connections.
 
+  /** A flow begins at this index: what ran here before is over. */
+  private restart(slot: number): void {
+    this.flowTable.application[slot] = Application.Unknown;
+    const place = slot < this.connectionOf.length ? this.connectionOf[slot]! : 0;
+    if (place > 0) this.release(place - 1);
+    if (place !== 0) this.connectionOf[slot] = 0;
+  }
+
   private forget(connection: Connection): void {
     this.release(this.connectionOf[connection.flow]! - 1);
   }
@@ -502,9 +495,6 @@ export class ApplicationTracker implements ConnectionOwner {
     const connectionOf = new Int32Array(size);
     connectionOf.set(this.connectionOf);
     this.connectionOf = connectionOf;
-    const generationOf = new Uint32Array(size);
-    generationOf.set(this.generationOf);
-    this.generationOf = generationOf;
   }
 }
 
