@@ -56,7 +56,7 @@ describe('the schema', () => {
 
   it('can be written for a cluster by the same template', () => {
     const text = createRowTable(
-      { name: 't', columns: 'a UInt8', time: 'a', orderBy: 'a', bloomFilters: ['a'] },
+      { name: 't', columns: 'a UInt8', time: 'a', orderBy: 'a' },
       {
         engine: (family, args) => `Replicated${family}(${["'/t'", "'{replica}'", ...args].join(', ')})`,
         onCluster: ' ON CLUSTER main',

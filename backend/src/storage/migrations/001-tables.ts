@@ -54,7 +54,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'window_start',
     orderBy: 'window_start, server_port, protocol, server_ip, client_ip',
-    bloomFilters: ['client_ip', 'server_ip', 'flow_id'],
   },
   {
     name: 'traffic',
@@ -76,7 +75,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'window_start',
     orderBy: 'window_start, vlan, ether_type, protocol, application',
-    bloomFilters: [],
   },
   {
     name: 'tcp_health',
@@ -104,7 +102,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'window_start',
     orderBy: 'window_start, vlan',
-    bloomFilters: [],
   },
   {
     name: 'sketches',
@@ -128,7 +125,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'window_start',
     orderBy: 'sketch, subject, measure, window_start, key',
-    bloomFilters: [],
   },
   {
     name: 'top_keys',
@@ -149,7 +145,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'window_start',
     orderBy: 'subject, window_start, key',
-    bloomFilters: [],
   },
   {
     name: 'dns',
@@ -179,7 +174,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'timestamp',
     orderBy: 'timestamp, name',
-    bloomFilters: ['client_ip', 'server_ip', 'name', 'flow_id'],
   },
   {
     name: 'http',
@@ -210,7 +204,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'timestamp',
     orderBy: 'timestamp, host',
-    bloomFilters: ['client_ip', 'server_ip', 'host', 'flow_id'],
   },
   {
     name: 'tls',
@@ -233,7 +226,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'timestamp',
     orderBy: 'timestamp, server_name',
-    bloomFilters: ['client_ip', 'server_ip', 'server_name', 'flow_id'],
   },
   {
     name: 'probe_stats',
@@ -264,7 +256,6 @@ const rowTables: readonly TableDdl[] = [
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`,
     time: 'timestamp',
     orderBy: 'probe, epoch, partition, last_seq',
-    bloomFilters: [],
   },
 ];
 
