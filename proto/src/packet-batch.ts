@@ -133,6 +133,8 @@ export const outerColumns = {
 export type PacketColumn = keyof typeof packetColumns;
 export type OuterColumn = keyof typeof outerColumns;
 
+const packetColumnNames = Object.keys(packetColumns) as PacketColumn[];
+
 const bytesPer = { u8: 1, u16: 2, u32: 4 } as const;
 const align = (offset: number): number => (offset + 7) & ~7;
 
@@ -233,7 +235,7 @@ export class PacketBatch {
       return view;
     };
     const views: Partial<Record<PacketColumn | OuterColumn, Uint8Array | Uint16Array | Uint32Array>> = {};
-    for (const name of Object.keys(packetColumns) as PacketColumn[]) views[name] = take(packetColumns[name], capacity);
+    for (const name of packetColumnNames) views[name] = take(packetColumns[name], capacity);
     for (const name of Object.keys(outerColumns) as OuterColumn[])
       views[name] = take(outerColumns[name], outerCapacity);
     // Spelled out, so that every batch has one hidden class and the types stay exact.
@@ -290,6 +292,17 @@ export class PacketBatch {
   }
   set outerCount(rows: number) {
     this.header[headerOuterCount] = rows;
+  }
+
+  /**
+   * Copy a row of another batch, all columns but not its outer entries. Payload offsets keep their meaning only when
+   * `payload` is the same bytes. Not for the hot path: it walks the columns by name.
+   */
+  copyRow(from: PacketBatch, fromRow: number, row: number): void {
+    for (const name of packetColumnNames) {
+      const { width } = packetColumns[name];
+      for (let i = 0; i < width; i += 1) this[name][row * width + i] = from[name][fromRow * width + i]!;
+    }
   }
 
   /** Forget all rows; the columns keep their old bytes until they are overwritten. */

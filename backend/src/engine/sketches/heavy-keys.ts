@@ -86,10 +86,14 @@ export class HeavyKeys {
    * void (`purges` rises).
    */
   entry(words: Uint32Array, offset: number): number {
+    hashWords(words, offset, this.width);
+    return this.entryHashed(words, offset, hashResult[0]!, hashResult[1]!);
+  }
+
+  /** `entry` for who has the key's hash (`hashResult` of its words) already. */
+  entryHashed(words: Uint32Array, offset: number, high: number, signedLow: number): number {
     const { width } = this;
-    hashWords(words, offset, width);
-    const high = hashResult[0]! >>> 0;
-    const low = hashResult[1]! >>> 0;
+    const low = signedLow >>> 0;
     const found = this.find(words, offset, low);
     if (found >= 0) return found;
     if (this.size === this.room) {

@@ -35,12 +35,15 @@ export class SuperSpreaders {
     return this.keys.words;
   }
 
-  /** Count a 64-bit hash under the address at `offset`. */
-  add(words: Uint32Array, offset: number, high: number, low: number): void {
+  /**
+   * Count a 64-bit hash (high, low) under the address at `offset`.
+   * @param keyHigh the address' own hash, with keyLow
+   */
+  add(words: Uint32Array, offset: number, keyHigh: number, keyLow: number, high: number, low: number): void {
     const { keys, log2Registers: p } = this;
     const purges = keys.purges;
     const sizeBefore = keys.size;
-    const entry = keys.entry(words, offset);
+    const entry = keys.entryHashed(words, offset, keyHigh, keyLow);
     if (keys.purges !== purges) this.move(sizeBefore, entry);
     if ((entry + 1) << p > this.registers.length) this.grow();
     keys.add(entry, addToRegisters(this.registers, entry << p, p, high, low), 0);

@@ -267,7 +267,15 @@ class CardinalityTask implements Task<CardinalityReport> {
       const subject = distinct === 'src_ip' ? 2 : distinct === 'dst_ip' ? 3 : distinct === 'src_port' ? 4 : 5;
       if (subject >= subjects) continue;
       const addresses = key === 'src_ip' ? batch.sourceAddress : batch.destinationAddress;
-      spreaders[s]!.add(addresses, row << 2, hashes[subject * 2]!, hashes[subject * 2 + 1]!);
+      const keyHash = key === 'src_ip' ? 4 : 6;
+      spreaders[s]!.add(
+        addresses,
+        row << 2,
+        hashes[keyHash]!,
+        hashes[keyHash + 1]!,
+        hashes[subject * 2]!,
+        hashes[subject * 2 + 1]!,
+      );
     }
   }
 
