@@ -39,7 +39,7 @@ type ReadDirection = Direction | { readonly column: string };
 
 class SqlCompiler {
   readonly params: Record<string, SqlParameter> = {};
-  private count = 0;
+  private readonly bound = new Map<string, string>();
 
   constructor(
     private readonly table: QueryTable,
@@ -145,9 +145,11 @@ class SqlCompiler {
     return this.bind('IPv6', sqlAddress(words));
   }
 
+  /** The same value twice is one parameter: both directions of a flow are compared with the same values. */
   private bind(type: string, value: SqlParameter): string {
-    const name = `${this.prefix}${this.count}`;
-    this.count += 1;
+    const key = `${type} ${JSON.stringify(value)}`;
+    const name = this.bound.get(key) ?? `${this.prefix}${this.bound.size}`;
+    this.bound.set(key, name);
     this.params[name] = value;
     return `{${name}:${type}}`;
   }

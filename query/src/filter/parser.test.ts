@@ -210,7 +210,7 @@ describe('compileSql', () => {
 
   it('looks at each direction that has packets', () => {
     expect(sql('src_ip = ::1', { table: 'flows' }).sql).toBe(
-      '((client_packets > 0 AND (client_ip = {p0:IPv6})) OR (server_packets > 0 AND (server_ip = {p1:IPv6})))',
+      '((client_packets > 0 AND (client_ip = {p0:IPv6})) OR (server_packets > 0 AND (server_ip = {p0:IPv6})))',
     );
     expect(sql('src_ip = ::1', { table: 'flows', direction: 1 }).sql).toBe('(server_ip = {p0:IPv6})');
     expect(sql('src_ip = ::1', { table: 'flows', direction: { column: 'way' }, parameterPrefix: 'a' }).sql).toBe(
