@@ -324,11 +324,11 @@ describe('hostile text', () => {
     ['open groups', `dns_name =~ /${'('.repeat(long - 20)}/`],
     ['stars', `dns_name ~ "${'*a'.repeat(long / 2 - 20)}"`],
   ])('is answered quickly: %s', (_, text) => {
-    // The best of three: what else runs on the machine, and the first compilation, are not the parser's time.
+    // Processor time, the best of three: what else runs on the machine, and the first compilation, do not count.
     const times = [1, 2, 3].map(() => {
-      const started = performance.now();
+      const started = process.cpuUsage();
       expect(validateFilter(text.slice(0, long)).tokens.length).toBeLessThanOrEqual(long);
-      return performance.now() - started;
+      return process.cpuUsage(started).user / 1000;
     });
     expect(Math.min(...times)).toBeLessThan(50);
   });
