@@ -405,7 +405,7 @@ describe('hostile packets', () => {
         expect(sum(result.httpRows, 'responses')).toBeGreaterThanOrEqual(result.http.responses);
         expect(result.tlsRows.length).toBe(result.tls.client_hellos);
       }),
-      { numRuns: 1_500, interruptAfterTimeLimit: 5_000, verbose: 1 },
+      { numRuns: 1_500, interruptAfterTimeLimit: 3_000, verbose: 1 },
     );
   });
 });

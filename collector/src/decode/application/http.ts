@@ -27,6 +27,10 @@ const methods = (
   'UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL RPC_IN_DATA RPC_OUT_DATA CCM_POST'
 ).split(' ');
 const methodBytes = methods.map((method) => encode(`${method} `));
+/** Methods (their indexes) by first letter, 0 = A. */
+const methodsByLetter = Array.from({ length: 26 }, (_, letter) =>
+  methods.flatMap((method, index) => (method.charCodeAt(0) === 65 + letter ? [index] : [])),
+);
 const responseStart = encode('HTTP/1.');
 const versionStart = encode(' HTTP/1.');
 
@@ -44,12 +48,12 @@ function matchStart(bytes: Uint8Array, at: number, end: number, pattern: Uint8Ar
 /** Index of the method at `at`, -1 = none, -2 = too few bytes to say. */
 function methodAt(bytes: Uint8Array, at: number, end: number): number {
   let perhaps = -1;
-  const first = bytes[at]!;
-  if (first < 65 || first > 86) return -1; // A (ACL) .. V (VERSION-CONTROL)
-  for (let i = 0; i < methodBytes.length; i += 1) {
-    if (methodBytes[i]![0] !== first) continue;
-    const match = matchStart(bytes, at, end, methodBytes[i]!);
-    if (match === Recognition.Yes) return i;
+  const letter = bytes[at]! - 65;
+  if (letter < 0 || letter > 25) return -1;
+  const candidates = methodsByLetter[letter]!;
+  for (let i = 0; i < candidates.length; i += 1) {
+    const match = matchStart(bytes, at, end, methodBytes[candidates[i]!]!);
+    if (match === Recognition.Yes) return candidates[i]!;
     if (match === Recognition.Perhaps) perhaps = -2;
   }
   return perhaps;

@@ -12,7 +12,7 @@ class Collector {
     this.text += String.fromCharCode(...bytes.subarray(start, end)) + '.'.repeat(missing);
   }
   streamGap(length: number): void {
-    this.text += '.'.repeat(length);
+    this.text += length > 10_000 ? '~' : '.'.repeat(length);
   }
   streamClose(orderly: boolean): void {
     this.closed += orderly ? 'F' : 'R';
@@ -115,9 +115,9 @@ describe('TcpStream', () => {
     const [subject, got] = stream();
     send(subject, 0, 'ab');
     send(subject, 0x40000000, 'cd');
-    expect(got.text.endsWith('cd')).toBe(true);
+    expect(got.text).toBe('ab~cd');
     send(subject, 0x40000002, 'ef');
-    expect(got.text.endsWith('cdef')).toBe(true);
+    expect(got.text).toBe('ab~cdef');
   });
 
   it('puts any order, repetition and overlap together', () => {
