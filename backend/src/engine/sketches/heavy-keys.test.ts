@@ -52,7 +52,7 @@ describe('HeavyKeys', () => {
   it('keeps its bounds on any stream, and 2 * total / capacity', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.nat(120), fc.integer({ min: 1, max: 1500 })), { maxLength: 600 }),
+        fc.array(fc.tuple(fc.nat(120), fc.integer({ min: 1, max: 1500 })), { maxLength: 600, size: 'max' }),
         fc.integer({ min: 16, max: 60 }),
         (stream, capacity) => {
           const sketch = new CountMin(2, 6);
@@ -76,7 +76,7 @@ describe('HeavyKeys', () => {
   it('keeps its bounds when parts are merged, in any order and size', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.nat(100), fc.integer({ min: 1, max: 1500 }), fc.nat(2)), { maxLength: 600 }),
+        fc.array(fc.tuple(fc.nat(100), fc.integer({ min: 1, max: 1500 }), fc.nat(2)), { maxLength: 600, size: 'max' }),
         fc.integer({ min: 16, max: 70 }),
         (stream, capacity) => {
           const parts = [16, 40, 200].map((room) => new HeavyKeys(1, room));

@@ -125,6 +125,37 @@ describe('cardinality task', () => {
     expect(task.report().cardinality.src_ip).toEqual(exactly(4));
   });
 
+  it('looks again after a SYN, which may have made client and server change places', () => {
+    const { task } = start({ windows: false });
+    const packets: FakePacket[] = [
+      {
+        seconds: 1,
+        source: 1,
+        destination: 2,
+        sourcePort: 80,
+        destinationPort: 4000,
+        bytes: 60,
+        protocol: 6,
+        tcpFlags: 16,
+      },
+      {
+        seconds: 1,
+        source: 2,
+        destination: 1,
+        sourcePort: 4000,
+        destinationPort: 80,
+        bytes: 60,
+        protocol: 6,
+        tcpFlags: 2,
+      },
+    ];
+    const selection = select(packets);
+    selection.direction[1] = 0; // what the flow table says after the change
+    task.process(selection);
+    const { client_ip: clients, src_ip: sources, dst_port: ports } = task.report().cardinality;
+    expect([clients, sources, ports]).toEqual([exactly(2), exactly(2), exactly(2)]);
+  });
+
   it('writes a row per subject and window, empties at each flush, and late packets make another row', () => {
     const { rows, task } = start();
     task.process(select([...conversation(105, 1, 2), ...conversation(112, 1, 3), ...conversation(121, 1, 4)]));

@@ -116,6 +116,27 @@ describe('frequency task', () => {
     }
   });
 
+  it('looks again after a SYN, which may have made client and server change places', () => {
+    const { task } = start({ windows: false });
+    const from = (source: number, tcpFlags: number, bytes: number): FakePacket => ({
+      seconds: 1,
+      source,
+      destination: 3 - source,
+      sourcePort: source,
+      destinationPort: 3 - source,
+      bytes,
+      protocol: 6,
+      tcpFlags,
+    });
+    const selection = select([from(1, 16, 100), from(2, 16, 10), from(2, 2, 1000), from(1, 16, 3)]);
+    selection.direction.set([0, 1, 0, 1]);
+    task.process(selection);
+    expect(task.report().top.src_ip!.map(({ key, bytes }) => [key, bytes])).toEqual([
+      ['0.0.0.2', 1010],
+      ['0.0.0.1', 103],
+    ]);
+  });
+
   it('counts past 4 GiB', () => {
     const { task } = start({ windows: false });
     for (let i = 0; i < 3; i += 1) {
