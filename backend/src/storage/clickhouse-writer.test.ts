@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../errors.js';
-import { RowSink } from '../engine/row-sink.js';
 import type { Flush } from '../tables/index.js';
 import { createClickHouseWriter, sliceBlock } from './clickhouse-writer.js';
 import { openStore } from './connect.js';
@@ -146,19 +145,14 @@ describe('the ClickHouse writer', () => {
 
   it('makes one part of the largest insert, so that it is atomic', async () => {
     const rows = 200_000;
-    const sink = new RowSink('big', 5n, 0);
-    const table = sink.table('top_keys');
-    for (let i = 0; i < rows; i += 1) {
-      table.begin();
-      table.number(noon + (i % 1000));
-      table.number(10);
-      table.text('src_ip');
-      table.text(`192.0.2.${i}`);
-      for (let k = 0; k < 4; k += 1) table.number(i * 1000 + k);
-      table.end();
-    }
+    const stamp = { probe: 'big', epoch: 5n, partition: 0, firstSeq: 1, lastSeq: 2 };
+    const keys = Array.from({ length: rows }, (_, i) => ({
+      window_start: noon + (i % 1000),
+      key: `192.0.2.${i}`,
+      bytes: i,
+    }));
     const writer = createClickHouseWriter(store);
-    await writer.write({ probe: 'big', epoch: 5n, partition: 0, firstSeq: 1, lastSeq: 2, blocks: sink.take(1, 2) });
+    await writer.write(makeFlush(stamp, { top_keys: keys }));
     expect(writer.counters.inserts).toBe(1);
     const parts = await store.query(
       "SELECT count() AS parts, sum(rows) AS rows FROM system.parts WHERE table = 'top_keys'",
@@ -234,18 +228,11 @@ describe('slices of a block', () => {
         fc.integer({ min: 1, max: 7 }),
         fc.integer({ min: 1, max: 600 }),
         (rows, rowsMax, bytesMax) => {
-          const sink = new RowSink('pröbe', 9n, 2);
-          const table = sink.table('top_keys');
-          for (const [time, key] of rows) {
-            table.begin();
-            table.number(time);
-            table.number(10);
-            table.text('name');
-            table.text(key);
-            for (let k = 0; k < 4; k += 1) table.number(k);
-            table.end();
-          }
-          const block = sink.take(5, 123)[0]!;
+          const block = rowBlock(
+            'top_keys',
+            { probe: 'pröbe', epoch: 9n, partition: 2, firstSeq: 5, lastSeq: 123 },
+            rows.map(([time, key]) => ({ window_start: time, subject: 'name', key, bytes: 3 })),
+          );
           const stretch = { partition: 2, firstSeq: 5, lastSeq: 123 };
           const slices = sliceBlock(block, stretch, rowsMax, bytesMax);
           const short = rows.some(([time]) => time < 1e9);

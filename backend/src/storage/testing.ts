@@ -23,6 +23,23 @@ function defaultText(type: string): string {
   return type.includes('String') ? '' : '0';
 }
 
+const escapes: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\0': '\\0',
+  '\b': '\\b',
+  '\f': '\\f',
+};
+
+/** A value as TabSeparated text; arrays and maps are given as their text. */
+function fieldText(value: string | number | bigint, type: string): string {
+  if (!type.includes('String') || type.startsWith('Array') || type.startsWith('Map')) return String(value);
+  // eslint-disable-next-line no-control-regex -- NUL and friends are exactly what ClickHouse escapes
+  return String(value).replace(/[\\\t\n\r\0\x08\f]/g, (c) => escapes[c] ?? c);
+}
+
 export type RowValues = Readonly<Record<string, string | number | bigint>>;
 
 /** A row block as the engine makes it: sequence numbers zero-padded to 16 digits, columns not named at their zero. */
@@ -42,7 +59,10 @@ export function rowBlock(
   const text = rows
     .map((row) => {
       const values: RowValues = { ...row, ...stamps };
-      return tables[table].columns.map(({ name, type }) => String(values[name] ?? defaultText(type))).join('\t') + '\n';
+      return (
+        tables[table].columns.map(({ name, type }) => fieldText(values[name] ?? defaultText(type), type)).join('\t') +
+        '\n'
+      );
     })
     .join('');
   return { table, rows: rows.length, bytes: new TextEncoder().encode(text) };
