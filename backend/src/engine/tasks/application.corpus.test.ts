@@ -146,4 +146,13 @@ describe.skipIf(files.length === 0)('captures', () => {
       });
     });
   }
+
+  it('takes damaged captures without complaint', () => {
+    const names = readdirSync(folder).filter((name) => /\.pcap(ng)?$/.test(name) && damaged.test(name));
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) {
+      const result = analyzeFrames(framesOf(readFileSync(folder + name)));
+      expect(result.tracker.counters().connections).toBe(0);
+    }
+  });
 });
