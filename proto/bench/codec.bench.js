@@ -1,7 +1,7 @@
 /**
  * Processor time of encode and decode per packet, and bytes per packet, on the build:
  *
- *     npx tsc -b proto && node proto/src/codec.bench.js
+ *     npx tsc -b proto && node proto/bench/codec.bench.js
  *
  * Least and middle of 40 rounds of 200 batches of 1,000 TCP/IPv4 packets.
  */
