@@ -153,10 +153,13 @@ export class Connection implements HttpHandler, TlsHandler {
   readonly stamp = new FlowStamp();
   /** Application value */
   application: number;
-  /** the port and address words of side 0 */
+  /** ports of side 0 and 1 */
   readonly port: number;
   readonly otherPort: number;
-  readonly address: Uint32Array;
+  private readonly address0: number;
+  private readonly address1: number;
+  private readonly address2: number;
+  private readonly address3: number;
   readonly sides: readonly [Side, Side];
   /** was it known before (its connection was evicted), or has a parser seen a message of its protocol? */
   wasConfirmed = false;
@@ -174,7 +177,7 @@ export class Connection implements HttpHandler, TlsHandler {
 
   /**
    * @param application Application.Dns, Llmnr, Http or Tls
-   * @param address four words of the address of side 0, copied
+   * @param address four words of the address of side 0
    */
   constructor(
     owner: ConnectionOwner,
@@ -190,7 +193,10 @@ export class Connection implements HttpHandler, TlsHandler {
     this.application = application;
     this.port = port;
     this.otherPort = otherPort;
-    this.address = address.slice();
+    this.address0 = address[0]!;
+    this.address1 = address[1]!;
+    this.address2 = address[2]!;
+    this.address3 = address[3]!;
     this.sides = [new Side(this, owner.budget), new Side(this, owner.budget)];
     for (let side = 0; side < 2; side += 1) {
       this.sides[side]!.parser =
@@ -215,9 +221,12 @@ export class Connection implements HttpHandler, TlsHandler {
   sideOf(sourceAddress: Uint32Array, row: number, sourcePort: number): number {
     if (this.port !== this.otherPort) return sourcePort === this.port ? 0 : 1;
     const at = row << 2;
-    const { address } = this;
-    for (let i = 0; i < 4; i += 1) if (sourceAddress[at + i] !== address[i]) return 1;
-    return 0;
+    return sourceAddress[at] === this.address0 &&
+      sourceAddress[at + 1] === this.address1 &&
+      sourceAddress[at + 2] === this.address2 &&
+      sourceAddress[at + 3] === this.address3
+      ? 0
+      : 1;
   }
 
   /** No more packets: give up waiting, tell what is half-seen. */

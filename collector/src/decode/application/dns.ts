@@ -7,7 +7,7 @@
  * Limits: `questionsMax` questions, `pointersMax` compression pointers and 255 octets a name (RFC 1035 section 2.3.4).
  */
 import { dnsTypeName } from './dns-names.js';
-import { utf8CodePoint, utf8SequenceLength } from './text.js';
+import { noBytes, utf8CodePoint, utf8SequenceLength } from './text.js';
 
 /** Why reading of a message stopped; 0 = read whole. */
 export const DnsReason = {
@@ -46,7 +46,7 @@ export class DnsMessage {
   readonly questionTypes: number[] = [];
   readonly questionClasses: number[] = [];
 
-  private bytes: Uint8Array = new Uint8Array(0);
+  private bytes: Uint8Array = noBytes;
   private start = 0;
   private end = 0;
   private recordsAt = 0;
@@ -372,7 +372,7 @@ export class DnsFramer {
   /** messages given up because bytes in them were lost, or lengths too small for a header */
   broken = 0;
   private readonly handler: DnsFrameHandler;
-  private buffer = new Uint8Array(0);
+  private buffer = noBytes;
   private have = 0;
   /** bytes of the message that are still to come; -1 while its length is being read */
   private wanted = -1;

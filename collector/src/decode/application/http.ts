@@ -9,7 +9,7 @@
  * whether the bytes given since it was cleared ended a message or stood outside any.
  */
 import { Recognition } from './recognition.js';
-import { asciiText } from './text.js';
+import { asciiText, noBytes } from './text.js';
 
 const headBytesMax = 65_536;
 const hostCharactersMax = 255;
@@ -138,7 +138,7 @@ export class HttpParser {
   private readonly handler: HttpHandler;
   private state: number = State.Head;
   /** the head, or a chunk's size line, gathered over segments */
-  private buffer = new Uint8Array(0);
+  private buffer = noBytes;
   private have = 0;
   /** how far the head was searched for its end */
   private searched = 0;
@@ -236,7 +236,7 @@ export class HttpParser {
       this.endMessage(false);
     }
     this.state = State.Ended;
-    this.buffer = new Uint8Array(0);
+    this.buffer = noBytes;
     this.have = 0;
   }
 

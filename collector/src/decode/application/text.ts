@@ -1,5 +1,8 @@
 /** Text out of hostile bytes: printable ASCII as it is, every other byte as \xNN, so that nothing is lost or hidden. */
 
+/** Buffers that are not needed yet share this one: two parsers a connection would make two each. */
+export const noBytes = new Uint8Array(0);
+
 const hexDigits = '0123456789abcdef';
 
 /**

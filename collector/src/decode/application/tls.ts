@@ -7,7 +7,7 @@
  * `touched`: the bytes given since it was cleared held a record's beginning or end (or stood outside any record).
  */
 import { Recognition } from './recognition.js';
-import { asciiText } from './text.js';
+import { asciiText, noBytes } from './text.js';
 
 const recordHeaderBytes = 5;
 /** 2^14 and the 2,048 that TLS 1.2 allows encryption to add (RFC 5246 section 6.2.3). */
@@ -150,7 +150,7 @@ export class TlsParser {
   private left = 0;
   private collecting = false;
   private greeted = false;
-  private buffer = new Uint8Array(0);
+  private buffer = noBytes;
   private have = 0;
 
   constructor(handler: TlsHandler) {
@@ -207,7 +207,7 @@ export class TlsParser {
   close(_orderly: boolean): void {
     if (this.collecting) this.giveUpHello();
     this.state = State.Ended;
-    this.buffer = new Uint8Array(0);
+    this.buffer = noBytes;
   }
 
   private lose(): void {
@@ -276,6 +276,7 @@ export class TlsParser {
   private readHello(bytes: Uint8Array, at: number): void {
     this.collecting = false;
     this.have = 0;
+    this.buffer = noBytes;
     if (readClientHello(bytes, at + 4, at + 4 + helloLength(bytes, at), this.hello)) {
       this.greeted = true;
       this.handler.tlsClientHello(this.hello);
