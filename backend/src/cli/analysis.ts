@@ -106,6 +106,7 @@ export function toAnalysis(file: string, result: RunResult, top: number): Analys
   const http = tasks.get('http') as HttpReport;
   const tls = tasks.get('tls') as TlsReport;
   const reasons = { ...capture.damageByName() };
+  if (result.streamDamage) reasons[result.streamDamage.kind] = (reasons[result.streamDamage.kind] ?? 0) + 1;
   for (const [name, count] of Object.entries(accounting.reasons)) reasons[name] = (reasons[name] ?? 0) + count;
   const protocols = { ...accounting.protocols, ...dns.protocols, ...http.protocols, ...tls.protocols };
   return {

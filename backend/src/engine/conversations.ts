@@ -3,6 +3,7 @@
  * frame. Flows are counted from the flow table; this set takes the enclosing 5-tuples of tunnels and, where the same
  * 5-tuple can stand in several flows (VLANs), those too.
  */
+import { flowHash } from '@netspectra/collector/decode';
 import type { PacketBatch } from '@netspectra/proto';
 import type { FlowTable } from './flow-table/index.js';
 
@@ -65,6 +66,11 @@ class TupleSet {
     else if (protocol === udp) this.udp += 1;
   }
 
+  /** The keys, ten words each. */
+  keysInUse(): Uint32Array {
+    return this.keys.slice(0, this.count * keyWords);
+  }
+
   private grow(): void {
     const keys = new Uint32Array(this.keys.length * 2);
     keys.set(this.keys);
@@ -88,6 +94,23 @@ function hashWords(words: Uint32Array, at: number): number {
   return hash >>> 0;
 }
 
+/** The direction-free hash of a key of `exportForeign`: whose it is. */
+export function hashOfTuple(key: Uint32Array): number {
+  return flowHash(
+    key[0]!,
+    key[1]!,
+    key[2]!,
+    key[3]!,
+    key[4]!,
+    key[5]!,
+    key[6]!,
+    key[7]!,
+    key[8]! & 0xffff,
+    key[8]! >>> 16,
+    key[9]!,
+  );
+}
+
 export interface ConversationReport {
   tcp: number;
   udp: number;
@@ -95,18 +118,26 @@ export interface ConversationReport {
 
 export class Conversations {
   private readonly outer: TupleSet;
+  /** enclosing 5-tuples that other partitions own: of datagrams put together here */
+  private readonly foreign: TupleSet;
 
   /** @param limit most enclosing 5-tuples kept */
   constructor(limit: number) {
     this.outer = new TupleSet(limit);
+    this.foreign = new TupleSet(limit);
   }
 
-  /** The enclosing 5-tuples of a batch that this partition owns. */
-  count(batch: PacketBatch, owns: (hash: number) => boolean): void {
+  /**
+   * The enclosing 5-tuples of a batch that this partition owns.
+   * @param all the batch is this partition's whole: what others own is kept for them
+   */
+  count(batch: PacketBatch, owns: (hash: number) => boolean, all: boolean): void {
     for (let i = 0; i < batch.outerCount; i += 1) {
       const protocol = batch.outerProtocol[i]!;
-      if ((protocol !== tcp && protocol !== udp) || !owns(batch.outerHash[i]!)) continue;
-      this.outer.add(
+      if (protocol !== tcp && protocol !== udp) continue;
+      const owned = owns(batch.outerHash[i]!);
+      if (!owned && !all) continue;
+      (owned ? this.outer : this.foreign).add(
         batch.outerSourceAddress,
         i * 4,
         batch.outerSourcePort[i]!,
@@ -116,6 +147,16 @@ export class Conversations {
         protocol,
       );
     }
+  }
+
+  /** Keys that other partitions own, one array each, for `absorb` there. */
+  exportForeign(): Uint32Array[] {
+    const keys = this.foreign.keysInUse();
+    return Array.from({ length: keys.length / keyWords }, (_, i) => keys.slice(i * keyWords, (i + 1) * keyWords));
+  }
+
+  absorb(key: Uint32Array): void {
+    this.outer.add(key, 0, key[8]! & 0xffff, key, 4, key[8]! >>> 16, key[9]!);
   }
 
   /** Distinct conversations of this partition: the flow table's and the enclosing ones. */

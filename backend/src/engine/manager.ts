@@ -11,11 +11,12 @@ import { partitionOf } from '@netspectra/collector/decode';
 import type { Flush, Writer } from '../tables/index.js';
 import { mergeAccounting } from './accounting.js';
 import type { AccountingReport } from './accounting.js';
+import { hashOfTuple } from './conversations.js';
 import type { ConversationReport } from './conversations.js';
 import { hashOfRecord } from './flow-table/index.js';
 import { FileSource } from './pipeline/chunk-source.js';
 import { chunkOf, PartitionWorker } from './pipeline/partition-worker.js';
-import type { FlushMessage, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
+import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
 import { createPipelineBuffers, PipelineShared } from './pipeline/shared-state.js';
 import type { WorkerData, WorkerMessage } from './pipeline/worker-thread.js';
 import { taskTypes } from './tasks/index.js';
@@ -173,7 +174,7 @@ export class Manager {
     count: number,
     dataOf: (index: number) => WorkerData,
   ): Promise<WorkerReport[]> {
-    const foreign: Uint32Array[][] = [];
+    const foreign: Foreign[] = [];
     const reports: WorkerReport[] = [];
     const gathered = new Map<number, FlushMessage[]>();
     let writing: Promise<void> = Promise.resolve();
@@ -200,10 +201,10 @@ export class Manager {
               }
               writing.catch(reject);
             } else if (message.kind === 'foreign') {
-              foreign[index] = message.records;
+              foreign[index] = message.foreign;
               if (foreign.filter(Boolean).length === count) {
-                const home = routeForeign(foreign.flat(), count);
-                threads.forEach((each, i) => each.postMessage({ kind: 'absorb', records: home[i] }));
+                const home = routeForeign(foreign, count);
+                threads.forEach((each, i) => each.postMessage({ kind: 'absorb', foreign: home[i] }));
               }
             } else {
               reports[index] = message.report;
@@ -334,10 +335,13 @@ function skipTo(path: string, size: number, state: CaptureState, position: numbe
   }
 }
 
-/** Sort foreign flow records by the partition that owns them. */
-function routeForeign(records: readonly Uint32Array[], partitions: number): Uint32Array[][] {
-  const home: Uint32Array[][] = Array.from({ length: partitions }, () => []);
-  for (const record of records) home[partitionOf(hashOfRecord(record), partitions)]!.push(record);
+/** Sort what workers met of other partitions by the partition that owns it. */
+function routeForeign(met: readonly Foreign[], partitions: number): Foreign[] {
+  const home = Array.from({ length: partitions }, () => ({ flows: [] as Uint32Array[], tuples: [] as Uint32Array[] }));
+  for (const { flows, tuples } of met) {
+    for (const record of flows) home[partitionOf(hashOfRecord(record), partitions)]!.flows.push(record);
+    for (const key of tuples) home[partitionOf(hashOfTuple(key), partitions)]!.tuples.push(key);
+  }
   return home;
 }
 

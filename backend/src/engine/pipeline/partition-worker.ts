@@ -4,8 +4,7 @@
  */
 import { CaptureDamage, CaptureFramer, FrameFlag, FrameTable } from '@netspectra/collector';
 import { Defragmenter, DefragmentResult, PacketDecoder, partitionOf } from '@netspectra/collector/decode';
-import { Layer } from '@netspectra/proto';
-import type { PacketBatch } from '@netspectra/proto';
+import { Layer, PacketBatch } from '@netspectra/proto';
 import type { RowBlock } from '../../tables/index.js';
 import { Accounting, mergeAccounting } from '../accounting.js';
 import type { AccountingReport } from '../accounting.js';
@@ -66,6 +65,14 @@ export interface FlushMessage {
   readonly accounting: AccountingReport;
 }
 
+/** What a worker met of other partitions. */
+export interface Foreign {
+  /** records of FlowTable.exportForeign */
+  readonly flows: readonly Uint32Array[];
+  /** keys of Conversations.exportForeign */
+  readonly tuples: readonly Uint32Array[];
+}
+
 /** The result of a whole run, one partition's. */
 export interface WorkerReport {
   readonly accounting: AccountingReport;
@@ -93,6 +100,7 @@ export class PartitionWorker {
   private readonly frames: FrameTable;
   private readonly decoder = new PacketDecoder();
   private readonly defragmenter: Defragmenter;
+  private readonly fragment = new PacketBatch(1, 0);
   private readonly source: ChunkSource;
   private readonly chunkRead: ChunkRead = { bytes: 0, atEnd: false };
   private readonly flowTable: FlowTable;
@@ -181,17 +189,20 @@ export class PartitionWorker {
     this.source.close();
   }
 
-  /** Flows of other partitions that ended up here (put together from fragments); taken out of this table. */
-  exportForeign(): Uint32Array[] {
-    return this.options.report ? this.flowTable.exportForeign(this.owns) : [];
+  /** What of other partitions ended up here (put together from fragments); taken out of this one's tables. */
+  exportForeign(): Foreign {
+    if (!this.options.report) return { flows: [], tuples: [] };
+    return { flows: this.flowTable.exportForeign(this.owns), tuples: this.conversations.exportForeign() };
   }
 
-  /** Flows of this partition that ended up elsewhere. */
-  absorb(records: readonly Uint32Array[]): void {
-    for (const record of records) this.flowTable.absorb(record);
+  /** What of this partition ended up elsewhere. */
+  absorb(foreign: Foreign): void {
+    for (const record of foreign.flows) this.flowTable.absorb(record);
+    for (const key of foreign.tuples) this.conversations.absorb(key);
   }
 
   report(): WorkerReport {
+    this.flowTable.closeDeltas();
     return {
       accounting: this.takeAccounting(),
       conversations: this.conversations.report(this.flowTable),
@@ -312,22 +323,33 @@ export class PartitionWorker {
     let selected = 0;
     for (let row = 0; row < count; row += 1) {
       if (workers > 1 && partitionOf(flowHash[row]!, workers) !== this.index) continue;
-      if ((layers[row]! & Layer.Fragment) !== 0 && this.defragmenter.add(batch, row) === DefragmentResult.Completed) {
-        // The datagram is whole: first what came before it, then its last frame with what the datagram holds.
+      if ((layers[row]! & Layer.Fragment) !== 0) {
         this.process(selection, selected);
         selected = 0;
-        this.single.batch = this.defragmenter.completed;
-        this.single.rows[0] = 0;
-        this.process(this.single, 1);
-        this.conversations.count(this.defragmenter.completed, () => true);
+        this.takeFragment(batch, row);
         continue;
       }
       rows[selected] = row;
       selected += 1;
     }
     this.process(selection, selected);
-    if (batch.outerCount > 0) this.conversations.count(batch, this.owns);
+    if (batch.outerCount > 0) this.conversations.count(batch, this.owns, false);
     if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
+  }
+
+  /**
+   * A fragment, by itself and in its place in the order. It is taken from a copy of the row: putting it together gives
+   * rows ports and another hash, and the other workers still read the batch to see whose row is whose.
+   */
+  private takeFragment(batch: PacketBatch, row: number): void {
+    const { fragment, defragmenter, single } = this;
+    fragment.payload = batch.payload;
+    fragment.copyRow(batch, row, 0);
+    const completed = defragmenter.add(fragment, 0) === DefragmentResult.Completed;
+    single.batch = completed ? defragmenter.completed : fragment;
+    single.rows[0] = 0;
+    this.process(single, 1);
+    if (completed) this.conversations.count(defragmenter.completed, this.owns, true);
   }
 
   private process(selection: PacketSelection, count: number): void {
@@ -347,6 +369,7 @@ export class PartitionWorker {
 
   /** Hand everything gathered since the last flush to the writer; wait when it is too far behind. */
   private flush(sequence: number, last: boolean, end: number): void {
+    this.flowTable.flush();
     this.applications.flush();
     for (const { task } of this.tasks) task.flush();
     const accounting = this.takeAccounting();

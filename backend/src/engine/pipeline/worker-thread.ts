@@ -1,10 +1,10 @@
 /**
  * Thread entry: runs one PartitionWorker, then, when a report is wanted, trades flows that belong elsewhere and answers
- * with its report. Messages out: 'flush' (rows), 'foreign' (flow records of other partitions), 'report'. In: 'absorb'.
+ * with its report. Messages out: 'flush' (rows), 'foreign' (what belongs to other partitions), 'report'. In: 'absorb'.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { PartitionWorker } from './partition-worker.js';
-import type { FlushMessage, WorkerOptions, WorkerReport } from './partition-worker.js';
+import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './partition-worker.js';
 import { PipelineShared } from './shared-state.js';
 import type { PipelineBuffers } from './shared-state.js';
 
@@ -16,12 +16,12 @@ export interface WorkerData {
 
 export type WorkerMessage =
   | FlushMessage
-  | { readonly kind: 'foreign'; readonly records: Uint32Array[] }
+  | { readonly kind: 'foreign'; readonly foreign: Foreign }
   | { readonly kind: 'report'; readonly report: WorkerReport };
 
 export interface AbsorbMessage {
   readonly kind: 'absorb';
-  readonly records: readonly Uint32Array[];
+  readonly foreign: Foreign;
 }
 
 const port = parentPort;
@@ -36,8 +36,8 @@ const worker = new PartitionWorker(new PipelineShared(buffers), index, options, 
   ),
 );
 worker.run();
-post({ kind: 'foreign', records: worker.exportForeign() });
+post({ kind: 'foreign', foreign: worker.exportForeign() });
 port.once('message', (message: AbsorbMessage) => {
-  worker.absorb(message.records);
+  worker.absorb(message.foreign);
   post({ kind: 'report', report: worker.report() });
 });

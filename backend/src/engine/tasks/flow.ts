@@ -55,9 +55,7 @@ export const flowTask = defineTask({
     if (context.windows) flowTable.onRow = (flow, reason) => writeRow(rows, flowTable, flow, reason, flowWindowSeconds);
     return {
       process() {},
-      flush() {
-        flowTable.flush();
-      },
+      flush() {}, // the worker has the flow table write its records out before it asks the tasks
       finish() {},
       report: (): FlowTaskReport => ({
         flows: biggest(flowTable, reportTop),
