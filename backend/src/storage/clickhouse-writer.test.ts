@@ -255,7 +255,7 @@ describe('slices of a block', () => {
           expect(sliceBlock(block, stretch, rowsMax, bytesMax)).toEqual(slices);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 

@@ -255,13 +255,10 @@ export class ClientStore implements Store {
   ): Promise<QueryResult> {
     const { signal } = options;
     if (signal?.aborted) throw aborted(signal.reason);
-    await this.turnstile.enter(signal);
     const tag = randomUUID();
-    const statement = this.execute(
-      `${sql}\nFORMAT JSONColumnsWithMetadata SETTINGS ${settingsClause(this.querySettings(options, tag))}`,
-      params,
-      signal,
-    );
+    const statementText = `${sql}\nFORMAT JSONColumnsWithMetadata SETTINGS ${settingsClause(this.querySettings(options, tag))}`;
+    await this.turnstile.enter(signal);
+    const statement = this.execute(statementText, params, signal);
     // The next query comes in when the engine is really done with this one, however early its caller left.
     const done = statement.then(
       () => this.turnstile.leave(),
