@@ -131,13 +131,32 @@ const selectFlow = [
 /** A flow may be seen by several probes; each keeps a record of its own. */
 const flowKey = 'probe, flow_id';
 
-/** Bidirectional rows; a filter on a directed field keeps a row when one of its directions fits. */
-function flowRows(range: TimeRange, filter: CompiledFilter | null, binder: Binder): string {
+interface FlowStatement {
+  readonly range: TimeRange;
+  readonly filter: CompiledFilter | null;
+  /** further columns, `aggregate AS name` */
+  readonly further: readonly string[];
+  readonly having: string;
+  /** keys of the order; aggregates over the rows of a flow, flow_id or probe */
+  readonly orders: readonly string[];
+  /** place of the number of flows */
+  readonly limit: string;
+}
+
+/**
+ * Flows put together from their rows. The first pass finds which flows are wanted with nothing but the order's
+ * aggregates, the second one gathers their columns: a range may hold millions of flows, of which a few are shown.
+ */
+function flowSql(statement: FlowStatement, binder: Binder): string {
+  const { range, filter, further, having, orders, limit } = statement;
+  // A filter on a directed field keeps a row when one of its directions fits.
   const mode = filter?.directed('flows') ? 'either' : 'plain';
-  return rowsWhere('flows', 'plain', [
-    ...timeConditions('flows', range, binder),
-    ...filterConditions(filter, 'flows', mode, binder),
-  ]);
+  const conditions = [...timeConditions('flows', range, binder), ...filterConditions(filter, 'flows', mode, binder)];
+  const order = `ORDER BY ${orders.join(', ')}`;
+  const rows = rowsWhere('flows', 'plain', conditions);
+  const wanted = `SELECT ${flowKey} ${rows} GROUP BY ${flowKey}${having} ${order} LIMIT ${limit}`;
+  const theirs = rowsWhere('flows', 'plain', [...conditions, `(${flowKey}) IN (${wanted})`]);
+  return `SELECT ${[...selectFlow, ...further].join(', ')} ${theirs} GROUP BY ${flowKey} ${order}`;
 }
 
 /** The statement of a `flows` query. Order: by its measures, else newest first. */
@@ -155,21 +174,28 @@ export function planFlows(checked: CheckedQuery, windows: TableWindows, limits: 
     column: `m${i}`,
     bounded: false,
     sketch: false,
-    sql: aggregate(measure, { table: 'flows', mode: flowMeasureMode, seconds, binder }).value,
+    sql: aggregate(measure, { table: 'flows', mode: 'plain', seconds, binder }).value,
   }));
   const orders = orderBy.flatMap((order) => {
     const index = 'measure' in order ? query.measures.indexOf(order.measure) : -1;
-    return index < 0 ? [] : [`m${index} ${order.direction === 'asc' ? 'ASC' : 'DESC'}`];
+    const sql = columns[index]?.sql;
+    return sql === undefined ? [] : [`${sql} ${order.direction === 'asc' ? 'ASC' : 'DESC'}`];
   });
   if (orders.length === 0) orders.push('min(first) DESC');
-  const select = [...selectFlow, ...columns.map(({ sql, column }) => `${sql} AS ${column}`)];
+  const statement = {
+    range,
+    filter,
+    further: columns.map(({ sql, column }) => `${sql} AS ${column}`),
+    having: '',
+    orders: [...orders, 'flow_id', 'probe'],
+    limit: binder.bind('limit', 'UInt32', limit + 1),
+  };
+  const sql = flowSql(statement, binder);
   return {
     type: 'flows',
     refId: query.refId,
     table: 'flows',
-    sql:
-      `SELECT ${select.join(', ')} ${flowRows(range, filter, binder)} GROUP BY ${flowKey}` +
-      ` ORDER BY ${orders.join(', ')}, flow_id, probe LIMIT ${binder.bind('limit', 'UInt32', limit + 1)}`,
+    sql,
     params: binder.params,
     rowsMax: limits.rowsMax,
     range,
@@ -185,8 +211,6 @@ export function planFlows(checked: CheckedQuery, windows: TableWindows, limits: 
     notices: [],
   };
 }
-
-const flowMeasureMode = 'plain';
 
 /** Rows of a `flows` statement as one frame. */
 export function flowFrame(plan: Plan, columns: Columns): Answer {
@@ -283,7 +307,6 @@ export function planFlowPage(page: FlowPageQuery, windows: TableWindows): FlowPa
   chooseTable({ measures: [], dimensions: [], filter: page.filter, direction: 'client', sketchSubjects: new Set() });
   const binder = new Binder();
   const range = alignRange(page.range, windowMillis('flows', windows));
-  const rows = flowRows(range, page.filter, binder);
   let having = '';
   if (page.cursor !== undefined) {
     const { first, flowId, probe } = decodeCursor(page.cursor);
@@ -296,11 +319,16 @@ export function planFlowPage(page: FlowPageQuery, windows: TableWindows): FlowPa
     having = ` HAVING (toUnixTimestamp64Nano(min(first)), flow_id, probe) ${sign} (${place})`;
   }
   const direction = page.order === 'asc' ? 'ASC' : 'DESC';
-  const orders = ['min(first)', 'flow_id', 'probe'].map((key) => `${key} ${direction}`).join(', ');
+  const statement = {
+    range,
+    filter: page.filter,
+    further: [],
+    having,
+    orders: ['min(first)', 'flow_id', 'probe'].map((key) => `${key} ${direction}`),
+    limit: binder.bind('limit', 'UInt32', page.limit + 1),
+  };
   return {
-    sql:
-      `SELECT ${selectFlow.join(', ')} ${rows} GROUP BY ${flowKey}${having}` +
-      ` ORDER BY ${orders} LIMIT ${binder.bind('limit', 'UInt32', page.limit + 1)}`,
+    sql: flowSql(statement, binder),
     params: binder.params,
     range,
     limit: page.limit,
