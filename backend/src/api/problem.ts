@@ -153,7 +153,7 @@ const fastifyKinds: Readonly<Record<string, ProblemKind>> = {
 };
 
 const details: Partial<Record<ProblemKind, string>> = {
-  'too-large': 'the body is larger than this server accepts (api.limits.max_body)',
+  'too-large': 'the body is larger than this server accepts',
   'media-type': 'send the body as content-type application/json',
   malformed: 'the body is not valid JSON',
 };

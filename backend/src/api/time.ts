@@ -26,7 +26,7 @@ export function parseRange(from: TimeInput, to: TimeInput, rangeSecondsMax: numb
   const toMs = timeAt(to, '#/to');
   if (toMs <= fromMs) throw invalid('#/to', '`to` must be later than `from`');
   if (toMs - fromMs > rangeSecondsMax * 1000) {
-    throw invalid('#/from', `the range may span at most ${rangeSecondsMax} seconds (api.limits.max_range)`);
+    throw invalid('#/from', `the range may span at most ${rangeSecondsMax} seconds (api.max_range)`);
   }
   return { fromMs, toMs };
 }
