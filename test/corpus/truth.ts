@@ -33,7 +33,7 @@ export const fixturesFolder = join(root, 'test', 'fixtures');
 export function capturesWith(folder: string, suffix: string): { name: string; path: string; truth: Truth }[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((name) => name.endsWith(suffix))
+    .filter((name) => name.endsWith(suffix) && existsSync(join(folder, name.slice(0, -suffix.length))))
     .map((name) => {
       const capture = name.slice(0, -suffix.length);
       return {

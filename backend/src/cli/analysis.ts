@@ -119,7 +119,7 @@ export function toAnalysis(file: string, result: RunResult, top: number): Analys
     duration_seconds: accounting.first && accounting.last ? secondsBetween(accounting.first, accounting.last) : 0,
     damage: {
       truncated_file: capture.damageCount(CaptureDamage.TruncatedFile) > 0,
-      bad_packets: accounting.undecodable,
+      bad_packets: accounting.badPackets,
       reasons,
     },
     protocols,

@@ -79,13 +79,13 @@ describe('loading', () => {
     const config = load(`
 engine:
   windows:
-  flow_table: { idle_timeout: 1.5m, active_timeout: 1h }
+  flow_table: { idle_timeout: 1.5m }
   flush: { max_bytes: 1.5 MB, interval: 250ms }
   tasks:
     - { type: frequency, depth: 8, interval: 5m }
 storage: { ttl: { dns: 7d, flows: 0 }, query_memory: 512MiB }
 `);
-    expect(config.engine.flow_table).toMatchObject({ idle_timeout: 90, active_timeout: 3600 });
+    expect(config.engine.flow_table).toMatchObject({ idle_timeout: 90 });
     expect(config.engine.flush).toEqual({ max_bytes: 1.5 * 1024 ** 2, interval: 0.25 });
     expect(config.engine.windows.flow_seconds).toBe(10);
     expect(config.engine.tasks).toEqual([{ type: 'frequency', depth: 8, by: 'bytes', interval: 300 }]);
@@ -315,7 +315,7 @@ describe('units', () => {
 
 describe('suggestions', () => {
   it('are near, or none', () => {
-    expect(nearest('idle-timeout', ['active_timeout', 'idle_timeout'])).toBe('idle_timeout');
+    expect(nearest('idle-timeout', ['max_flows', 'idle_timeout'])).toBe('idle_timeout');
     expect(nearest('lsiten', ['listen', 'level'])).toBe('listen');
     expect(nearest('colour', ['listen', 'level'])).toBeNull();
   });

@@ -66,11 +66,6 @@ export const configSchema = Type.Object(
         maximum: 256,
         default: 0,
       }),
-      partitions: whole('Slices of the packet stream, by flow; 0 = one per worker.', {
-        minimum: 0,
-        maximum: 1_024,
-        default: 0,
-      }),
       max_fragments: whole('IP datagrams that wait for missing fragments at most, per worker.', {
         minimum: 16,
         maximum: 1_048_576,
@@ -87,11 +82,6 @@ export const configSchema = Type.Object(
           maximum: day,
           default: 60,
         }),
-        active_timeout: seconds('A flow that goes on for so long (by packet time) is closed and begun anew.', {
-          minimum: 10,
-          maximum: 7 * day,
-          default: 1_800,
-        }),
       }),
       windows: section('Spans of packet time that rows stand for.', {
         counter_seconds: windowSeconds('Width of the windows of counters (traffic, TCP health).', 1),
@@ -99,7 +89,7 @@ export const configSchema = Type.Object(
         sketch_seconds: windowSeconds('Width of the windows of sketches and top keys.', 60),
       }),
       flush: section('When gathered rows are handed to the store.', {
-        max_bytes: bytes('Rows held back at most, per worker.', {
+        max_bytes: bytes('Rows held back at most, per worker, in bytes of text.', {
           minimum: 64 * 1024,
           maximum: gigabyte,
           default: 16 * megabyte,
@@ -167,7 +157,9 @@ export const configSchema = Type.Object(
         expected: 'host:port like 127.0.0.1:8080 or [::1]:8080',
         default: '127.0.0.1:8080',
       }),
-      admin_token: secret('Token of the first administrator; empty = one is made and printed at the first start.'),
+      admin_token: secret(
+        'Token of the first administrator. Reserved: there is no access control yet, and the API answers on loopback only.',
+      ),
       max_rows: whole('Rows in one answer at most.', { minimum: 1, maximum: 1_000_000, default: 50_000 }),
       max_range: seconds('Longest time range of a query.', {
         minimum: 60,

@@ -27,7 +27,10 @@ export interface AccountingReport {
   packets: number;
   bytes: number;
   capturedBytes: number;
+  /** packets whose decoding ended early, for whatever reason */
   undecodable: number;
+  /** of these, the ones whose own bytes are wrong: not cut by a snap length, not of a link type we do not know */
+  badPackets: number;
   /** null while nothing with a time was seen */
   first: Time | null;
   last: Time | null;
@@ -46,6 +49,7 @@ export function mergeAccounting(reports: readonly AccountingReport[]): Accountin
     sum.bytes += report.bytes;
     sum.capturedBytes += report.capturedBytes;
     sum.undecodable += report.undecodable;
+    sum.badPackets += report.badPackets;
     if (report.first && (!sum.first || before(report.first, sum.first))) sum.first = report.first;
     if (report.last && (!sum.last || before(sum.last, report.last))) sum.last = report.last;
     for (const [name, { packets, bytes }] of Object.entries(report.protocols)) {
@@ -62,6 +66,7 @@ export class Accounting {
   private packets = 0;
   private bytes = 0;
   private capturedBytes = 0;
+  private badPackets = 0;
   private firstSeconds = -1;
   private firstNanoseconds = 0;
   private lastSeconds = -1;
@@ -85,7 +90,16 @@ export class Accounting {
       this.layerPackets[set] = this.layerPackets[set]! + 1;
       this.layerBytes[set] = this.layerBytes[set]! + wire;
       const why = reason[row]!;
-      if (why !== DecodeReason.Ok) this.reasons[why] = this.reasons[why]! + 1;
+      if (why !== DecodeReason.Ok) {
+        this.reasons[why] = this.reasons[why]! + 1;
+        if (
+          (bits & Layer.Truncated) === 0 &&
+          why !== DecodeReason.UnsupportedLinkType &&
+          why !== DecodeReason.TooManyLayers
+        ) {
+          this.badPackets += 1;
+        }
+      }
       if ((bits & Layer.NoTimestamp) === 0) {
         const seconds = timestampSeconds[row]!;
         const nanoseconds = timestampNanoseconds[row]!;
@@ -133,6 +147,7 @@ export class Accounting {
       bytes: this.bytes,
       capturedBytes: this.capturedBytes,
       undecodable,
+      badPackets: this.badPackets,
       first: this.firstSeconds < 0 ? null : { seconds: this.firstSeconds, nanoseconds: this.firstNanoseconds },
       last: this.lastSeconds < 0 ? null : { seconds: this.lastSeconds, nanoseconds: this.lastNanoseconds },
       protocols,
@@ -141,6 +156,7 @@ export class Accounting {
     this.packets = 0;
     this.bytes = 0;
     this.capturedBytes = 0;
+    this.badPackets = 0;
     this.firstSeconds = -1;
     this.lastSeconds = -1;
     this.layerPackets.fill(0);

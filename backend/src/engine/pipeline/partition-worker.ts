@@ -49,7 +49,9 @@ export interface WorkerOptions {
   readonly windows: boolean;
   readonly report: boolean;
   readonly reportTop: number;
-  readonly flushBytes: number;
+  /** Rows are written out after so many bytes of capture, bytes of gathered rows, or milliseconds, whichever is first. */
+  readonly flushCaptureBytes: number;
+  readonly flushRowBytes: number;
   readonly flushMilliseconds: number;
   readonly fragmentsMax: number;
   readonly tasks: readonly { readonly type: string; readonly options: unknown }[];
@@ -279,11 +281,12 @@ export class PartitionWorker {
   }
 
   private flushWanted(chunk: number, end: number): boolean {
-    const { flushAt, flushBytes, flushMilliseconds } = this.options;
+    const { flushAt, flushCaptureBytes, flushRowBytes, flushMilliseconds } = this.options;
     const sequence = sequenceOf(chunk);
     if (flushAt.includes(sequence) || flushAt.includes(sequence + 1)) return true;
     if (sequence < (flushAt.at(-1) ?? -1)) return false;
-    return this.shared.flushDue(end, flushBytes, flushMilliseconds);
+    // The partitions are alike, so this one's rows stand for all.
+    return this.rows.size >= flushRowBytes || this.shared.flushDue(end, flushCaptureBytes, flushMilliseconds);
   }
 
   /** The first packet of the framed chunk may be seen now; else sets how long to wait. */
@@ -323,7 +326,7 @@ export class PartitionWorker {
     let selected = 0;
     for (let row = 0; row < count; row += 1) {
       if (workers > 1 && partitionOf(flowHash[row]!, workers) !== this.index) continue;
-      if ((layers[row]! & Layer.Fragment) !== 0) {
+      if ((layers[row]! & (Layer.Fragment | Layer.MoreFragments)) !== 0) {
         this.process(selection, selected);
         selected = 0;
         this.takeFragment(batch, row);
