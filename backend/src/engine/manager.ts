@@ -187,7 +187,7 @@ export class Manager {
           threads.push(thread);
           thread.on('error', reject);
           thread.on('exit', (code) => {
-            if (reports.length < count) reject(new Error(`engine worker ${index} ended early (exit code ${code})`));
+            if (reports[index] === undefined) reject(new Error(`engine worker ${index} ended early (exit code ${code})`));
           });
           thread.on('message', (message: WorkerMessage) => {
             if (message.kind === 'flush') {
