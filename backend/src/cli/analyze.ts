@@ -1,13 +1,13 @@
 /** `netspectra analyze`: captures in, one answer each on stdout. No database, no network. */
 import { availableParallelism } from 'node:os';
-import { CaptureFormat, openCaptureFile } from '@netspectra/collector';
+import { openCaptureFile } from '@netspectra/collector';
 import { Manager } from '../engine/manager.js';
 import { allTasks } from '../engine/tasks/index.js';
-import { UserError } from '../errors.js';
 import { toAnalysis } from './analysis.js';
 import type { Analysis } from './analysis.js';
 import { analysisText } from './analysis-text.js';
 import { damageLines } from './damage.js';
+import { checkInputs, isNoCapture, noCaptureError } from './inputs.js';
 import { showProgress } from './progress.js';
 
 export interface AnalyzeOptions {
@@ -69,14 +69,13 @@ export async function analyzeFile(
   const clear = showProgress(file, () => manager.progress());
   const result = await manager.run({ capture, name: file, epoch: 0n }).finally(clear);
   const { capture: state } = result;
-  if (state.fatal && state.format === CaptureFormat.Unknown) {
-    throw new UserError('NS_INPUT_UNKNOWN_FORMAT', `${file}: ${state.describeFatal()}`);
-  }
+  if (isNoCapture(state, result.streamDamage)) throw noCaptureError(file, state);
   return { analysis: toAnalysis(file, result, options.top), damage: damageLines(file, state, result.streamDamage) };
 }
 
 /** @returns exit code: 0, or 3 when a file was damaged. Throws what `analyzeFile` throws. */
 export async function analyze(files: readonly string[], options: AnalyzeOptions): Promise<number> {
+  await checkInputs(files);
   let exitCode = 0;
   for (const [i, file] of files.entries()) {
     const { analysis, damage } = await analyzeFile(file, options);

@@ -1,19 +1,23 @@
 /** What is said about a damaged capture. */
-import { describeCaptureDamage } from '@netspectra/collector';
+import { CaptureDamage, describeCaptureDamage } from '@netspectra/collector';
 import type { CaptureState, StreamDamage } from '@netspectra/collector';
+import { inputName } from './inputs.js';
 import { grouped } from './text.js';
 
 /** One line per damage whose place is known, and a last one for the rest. Empty when the file was whole. */
 export function damageLines(file: string, capture: CaptureState, stream: StreamDamage | null): string[] {
-  if (capture.damageTotal === 0) return stream ? [`${file}: ${stream.message}`] : [];
-  const places = capture.damagePlaces();
+  // A stream's own message begins with its name.
+  if (capture.damageTotal === 0) return stream ? [stream.message] : [];
+  const name = inputName(file);
+  // Of packed bytes that give nothing the packing is what is wrong, not an empty file.
+  const places = capture.damagePlaces().filter(({ reason }) => stream === null || reason !== CaptureDamage.EmptyFile);
   const lines = places.map(({ reason, offset }) =>
     reason === capture.fatalReason && offset === capture.fatalOffset
-      ? `${file}: ${capture.describeFatal()}`
-      : `${file}: ${describeCaptureDamage(reason, offset)}`,
+      ? `${name}: ${capture.describeFatal()}`
+      : `${name}: ${describeCaptureDamage(reason, offset)}`,
   );
-  const more = capture.damageTotal - places.length;
-  if (more > 0) lines.push(`${file}: and ${grouped(more)} more`);
-  if (stream) lines.push(`${file}: ${stream.message}`);
+  const more = capture.damageTotal - capture.damagePlaces().length;
+  if (more > 0) lines.push(`${name}: and ${grouped(more)} more`);
+  if (stream) lines.push(stream.message);
   return [...new Set(lines)];
 }

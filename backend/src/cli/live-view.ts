@@ -3,7 +3,7 @@
  * query API, the same way users ask for them. Drawn on stderr, in place, only when that is a terminal.
  */
 import type { FastifyInstance } from 'fastify';
-import logUpdate from 'log-update';
+import type logUpdate from 'log-update';
 import { createLogUpdate } from 'log-update';
 import type { AccountingReport } from '../engine/accounting.js';
 import type { RunProgress } from '../engine/manager.js';

@@ -33,8 +33,7 @@ function program(): Command {
   const top = new Command('netspectra')
     .description('Network traffic monitoring: captures in, flows, answers and dashboards out')
     .version(version)
-    .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'netspectra: ')) });
+    .exitOverride();
 
   top
     .command('analyze')
@@ -86,7 +85,23 @@ function program(): Command {
       const { showConfig } = await import('./config-command.js');
       process.exitCode = await showConfig(options.config, Boolean(options.schema));
     });
+  oneLineErrors(top, 'netspectra');
   return top;
+}
+
+/** A usage error in one line: what is wrong, what was meant perhaps, and where to read how it is done. */
+function oneLineErrors(command: Command, name: string): void {
+  command.configureOutput({
+    outputError: (text, write) => {
+      const [what = '', ...hints] = text
+        .replace(/^error: /, '')
+        .trim()
+        .split(/\s*\n\s*/);
+      const meant = hints.map((hint) => ` ${hint}`).join('');
+      write(`netspectra: ${what.replace(/\.$/, '')}${meant}; see ${name} --help\n`);
+    },
+  });
+  for (const each of command.commands) oneLineErrors(each, `${name} ${each.name()}`);
 }
 
 /** Run the command line. Sets process.exitCode; never rejects. */

@@ -2,17 +2,15 @@
  * `netspectra up`: everything in one process. Opens the store, serves the API, reads the captures into it, and goes on
  * serving until it is told to stop. SIGINT or SIGTERM ends it: what was read is stored, then exit code 0.
  */
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomBytes } from 'node:crypto';
-import { CaptureFormat, openCaptureFile } from '@netspectra/collector';
-import type { CaptureInput } from '@netspectra/collector';
+import { openCaptureFile } from '@netspectra/collector';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { createApi } from '../api/index.js';
+import { createApi, parseListen } from '../api/index.js';
 import type { Api } from '../api/index.js';
 import { loadConfig } from '../config/index.js';
 import type { Config } from '../config/index.js';
@@ -21,11 +19,11 @@ import type { AccountingReport } from '../engine/accounting.js';
 import { Manager } from '../engine/manager.js';
 import type { ResumePoint, RunResult } from '../engine/manager.js';
 import { allTasks, taskSchemas } from '../engine/tasks/index.js';
-import { UserError } from '../errors.js';
 import { createClickHouseWriter, openStore, readPosition } from '../storage/index.js';
 import type { ClickHouseWriter, Store } from '../storage/index.js';
 import { damageLines } from './damage.js';
 import { fileEpoch } from './file-identity.js';
+import { checkInputs, isNoCapture, noCaptureError } from './inputs.js';
 import { LiveView } from './live-view.js';
 import { registerMetrics } from './metrics.js';
 
@@ -49,12 +47,9 @@ const sampleCapture = fileURLToPath(new URL('../../../test/fixtures/sample.pcap'
 export async function up(options: UpOptions): Promise<number> {
   const config = withFlags(loadConfig({ path: options.config, env: process.env, taskSchemas: taskSchemas() }), options);
   const files = options.read ?? (config.capture.files.length > 0 ? config.capture.files : [sampleCapture]);
-  // Every file is opened before anything else starts: a wrong name should not cost a minute of work.
-  for (const file of files) {
-    if (file !== '-' && !existsSync(file)) {
-      throw new UserError('NS_FILE_NOT_FOUND', `${file}: no such file; check the path`);
-    }
-  }
+  // What the user can have wrong is looked at before anything is made or read.
+  parseListen(config.api.listen);
+  await checkInputs(files);
   const view = new LiveView(process.stderr.isTTY);
   const logger = pino(
     { name: 'netspectra', level: view.active && config.log.level === 'info' ? 'warn' : config.log.level },
@@ -248,17 +243,15 @@ async function readAll(
       },
       'capture read',
     );
-    if (reportDamage(file, capture, result)) exitCode = 3;
+    if (reportDamage(file, result)) exitCode = 3;
   }
   return exitCode;
 }
 
-function reportDamage(file: string, capture: CaptureInput, result: RunResult): boolean {
+function reportDamage(file: string, result: RunResult): boolean {
+  if (isNoCapture(result.capture, result.streamDamage)) throw noCaptureError(file, result.capture);
   const lines = damageLines(file, result.capture, result.streamDamage);
   for (const line of lines) process.stderr.write(`netspectra: ${line}\n`);
-  if (result.capture.fatal && result.capture.format === CaptureFormat.Unknown && capture.kind === 'file') {
-    throw new UserError('NS_INPUT_UNKNOWN_FORMAT', `${file}: ${result.capture.describeFatal()}`);
-  }
   return lines.length > 0;
 }
 
