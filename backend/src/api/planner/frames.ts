@@ -6,11 +6,11 @@
  * that begin at or after the watermark hold null, because nothing is known about them yet.
  */
 import type { ErrorBound, FrameField, FrameMeta, FrameValue, Measure } from '@netspectra/query';
+import { estimateHistogram, standardError } from '../../sketch-math/index.js';
 import { ApiError } from '../problem.js';
 import type { Columns } from './columns.js';
 import { displayUnit, displayValue, isNumeric, unitConfig } from './display.js';
 import { flowFrame } from './flows.js';
-import { estimateCardinality, standardError } from './hll.js';
 import type { Answer, Plan, PlannedDimension, PlannedMeasure } from './types.js';
 
 /** What the rest of the groups is called. */
@@ -35,7 +35,7 @@ function sketchValue(columns: Columns, column: string, row: number): Bounded {
   }
   const counts = columns.get(column)[row];
   if (!Array.isArray(counts)) throw new Error('a sketch is not an array');
-  const value = estimateCardinality(counts.map(Number), widest);
+  const value = estimateHistogram(counts.map(Number), widest);
   const error = sketchDeviations * standardError(widest);
   return { value: Math.round(value), lower: Math.floor(value / (1 + error)), upper: Math.ceil(value / (1 - error)) };
 }

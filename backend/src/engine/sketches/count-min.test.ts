@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CountMin } from './count-min.js';
-import { hashResult, hashWord } from './hash.js';
+import { hashResult, hashWord } from '../../sketch-math/index.js';
 import { randomNumbers } from './sketch-fixtures.js';
 
 /** Bytes of the i-th key, 1-based: Zipf with exponent 1. */

@@ -10,21 +10,12 @@
  *
  * Row r of a key stands at cell r * 2^log2Width + `countMinCell(high, low, r, log2Width)`.
  */
+import { countMinCell } from '../../sketch-math/index.js';
+
 export const log2WidthMin = 4;
 export const log2WidthMax = 20;
 export const depthMin = 1;
 export const depthMax = 16;
-
-/** Which cell of a row a 64-bit hash falls into. Part of the stored format. */
-export function countMinCell(high: number, low: number, row: number, log2Width: number): number {
-  let x = Math.imul((low + Math.imul(row + 1, 0x9e3779b1)) | 0, 0x85ebca6b);
-  x ^= x >>> 15;
-  x = Math.imul(x ^ high, 0xc2b2ae35);
-  x ^= x >>> 13;
-  x = Math.imul(x, 0x27d4eb2f);
-  x ^= x >>> 16;
-  return x >>> (32 - log2Width);
-}
 
 export class CountMin {
   readonly depth: number;

@@ -33,6 +33,18 @@ export class DistinctCounter {
     if (this.slots) this.insert(high >>> 0, low >>> 0);
   }
 
+  /**
+   * Count rows of a column of hashes (high and low half by turns), those with packets.
+   * @param packets undefined: all of them
+   */
+  addRows(hashes: Int32Array, packets: Float64Array | undefined, from: number, to: number): void {
+    this.sketch.addRows(hashes, packets, from, to);
+    for (let row = from; row < to && this.slots; row += 1) {
+      if (packets !== undefined && packets[row] === 0) continue;
+      this.insert(hashes[row << 1]! >>> 0, hashes[(row << 1) + 1]! >>> 0);
+    }
+  }
+
   merge(state: DistinctState): void {
     this.sketch.merge(new HyperLogLog(state.log2Registers, state.registers));
     if (!state.exact) this.slots = undefined;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CountMin } from './count-min.js';
-import { hashResult, hashWord } from './hash.js';
+import { hashResult, hashWord } from '../../sketch-math/index.js';
 import { HeavyKeys, counterFields, heaviest, mergeHeavyKeys } from './heavy-keys.js';
 import type { HeavyKeysState } from './heavy-keys.js';
 import { randomNumbers } from './sketch-fixtures.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DistinctCounter, mergeDistinct } from './distinct-counter.js';
-import { hashResult, hashWord, hashWords } from './hash.js';
+import { hashResult, hashWord, hashWords } from '../../sketch-math/index.js';
 import { HyperLogLog } from './hyper-log-log.js';
 
 const limit = (p: number) => (2 * 1.04) / Math.sqrt(1 << p);

@@ -2,10 +2,10 @@
  * HyperLogLog: how many distinct keys, in 2^p bytes.
  *
  * Registers hold the greatest rank seen, so adding is idempotent and merging is the maximum of each register: order,
- * repetition and the way the stream was cut make no difference. Estimation is Ertl's improved raw estimator ("New
- * cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284, algorithm 6 with sigma and tau): no tables,
- * no bias at small or large counts. Standard error 1.04 / sqrt(2^p): 1.6 % at p = 12.
+ * repetition and the way the stream was cut make no difference. What registers stand for is in sketch-math, where the API
+ * finds it too. Standard error 1.04 / sqrt(2^p): 1.6 % at p = 12.
  */
+import { estimateRegisters, standardError } from '../../sketch-math/index.js';
 
 /** An estimate and the bounds the truth lies in, keys. */
 export interface Estimate {
@@ -20,54 +20,6 @@ export const hyperLogLogSigmas = 3;
 /** p that a HyperLogLog may have. */
 export const log2RegistersMin = 4;
 export const log2RegistersMax = 16;
-
-const alphaInfinity = 1 / (2 * Math.LN2);
-
-function sigma(start: number): number {
-  if (start === 1) return Infinity;
-  let x = start;
-  let y = 1;
-  let z = x;
-  for (;;) {
-    x *= x;
-    const before = z;
-    z += x * y;
-    y += y;
-    if (z === before) return z;
-  }
-}
-
-function tau(start: number): number {
-  if (start === 0 || start === 1) return 0;
-  let x = start;
-  let y = 1;
-  let z = 1 - x;
-  for (;;) {
-    x = Math.sqrt(x);
-    const before = z;
-    y *= 0.5;
-    z -= (1 - x) ** 2 * y;
-    if (z === before) return z / 3;
-  }
-}
-
-/**
- * Distinct keys that 2^log2Registers registers at `offset` stand for.
- * @returns 0 .. about 2^64; 0 for empty registers
- */
-export function estimateRegisters(registers: Uint8Array, offset: number, log2Registers: number): number {
-  const m = 1 << log2Registers;
-  const q = 64 - log2Registers;
-  const histogram = new Float64Array(q + 2);
-  for (let i = 0; i < m; i += 1) {
-    const value = Math.min(registers[offset + i]!, q + 1);
-    histogram[value] = histogram[value]! + 1;
-  }
-  let z = m * tau(1 - histogram[q + 1]! / m);
-  for (let k = q; k >= 1; k -= 1) z = 0.5 * (z + histogram[k]!);
-  z += m * sigma(histogram[0]! / m);
-  return (alphaInfinity * m * m) / z;
-}
 
 /**
  * Raise the register of a hash.
@@ -93,7 +45,7 @@ export function addToRegisters(
  * @param occupied registers that are not 0: there were at least so many keys
  */
 export function boundsOf(estimate: number, log2Registers: number, occupied: number): Estimate {
-  const error = (hyperLogLogSigmas * 1.04) / Math.sqrt(1 << log2Registers);
+  const error = hyperLogLogSigmas * standardError(log2Registers);
   const rounded = Math.round(estimate);
   // Two keys in one register are what makes small counts uncertain: never less than one key of room above a pair.
   const slack = rounded > 1 ? Math.max(1, estimate * error) : 0;
@@ -128,6 +80,17 @@ export class HyperLogLog {
     const rest = high << p;
     const rank = rest !== 0 ? Math.clz32(rest) + 1 : 33 - p + Math.clz32(low);
     if (this.registers[at]! < rank) this.registers[at] = rank;
+  }
+
+  /**
+   * Count rows of a column of hashes (high and low half by turns), those with packets.
+   * @param packets undefined: all of them
+   */
+  addRows(hashes: Int32Array, packets: Float64Array | undefined, from: number, to: number): void {
+    for (let row = from; row < to; row += 1) {
+      if (packets !== undefined && packets[row] === 0) continue;
+      this.add(hashes[row << 1]!, hashes[(row << 1) + 1]!);
+    }
   }
 
   /** Count what `other` counted too; throws when it has another precision. */

@@ -1,9 +1,7 @@
-export { hashResult, hashWord, hashWords } from './hash.js';
 export {
   HyperLogLog,
   addToRegisters,
   boundsOf,
-  estimateRegisters,
   hyperLogLogSigmas,
   log2RegistersMin,
   log2RegistersMax,
@@ -11,7 +9,7 @@ export {
 export type { Estimate } from './hyper-log-log.js';
 export { DistinctCounter, mergeDistinct } from './distinct-counter.js';
 export type { DistinctState } from './distinct-counter.js';
-export { CountMin, countMinCell, depthMin, depthMax, log2WidthMin, log2WidthMax } from './count-min.js';
+export { CountMin, depthMin, depthMax, log2WidthMin, log2WidthMax } from './count-min.js';
 export {
   HeavyKeys,
   mergeHeavyKeys,
@@ -25,8 +23,9 @@ export {
   counterFields,
 } from './heavy-keys.js';
 export type { HeavyKeysState } from './heavy-keys.js';
-export { SketchWindows } from './sketch-windows.js';
-export { FlowMarks, flowMayDiffer, preparedPackets } from './flow-marks.js';
+export { SketchWindows, sketchSlots } from './sketch-windows.js';
+export { FlowDeltas, deltaRows, flowDeltasOf } from './flow-deltas.js';
+export type { DeltaSide } from './flow-deltas.js';
 export { keyText, keyWords } from './key-text.js';
 export type { KeyKind } from './key-text.js';
 export { SuperSpreaders } from './super-spreaders.js';

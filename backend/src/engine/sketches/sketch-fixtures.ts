@@ -1,10 +1,11 @@
-/** Fixtures for the tests and benchmarks of sketches and their tasks: packets without a capture, a fake flow table. */
+/** Fixtures for the tests and benchmarks of sketches and their tasks: packets without a capture, for a real flow table. */
+import { flowHash, partitionOf } from '@netspectra/collector/decode';
 import { Layer, PacketBatch } from '@netspectra/proto';
-import type { FlowTable } from '../flow-table/index.js';
-import { PacketEvent, createSelection } from '../packet-selection.js';
-import type { PacketSelection } from '../packet-selection.js';
-import type { RowSink } from '../row-sink.js';
-import type { TaskContext } from '../task.js';
+import { FlowTable } from '../flow-table/index.js';
+import type { FlowTableOptions } from '../flow-table/index.js';
+import { createSelection } from '../packet-selection.js';
+import { RowSink } from '../row-sink.js';
+import type { Task, TaskContext } from '../task.js';
 
 /** mulberry32: the same 32-bit numbers for the same seed on every machine. */
 export function randomNumbers(seed: number): () => number {
@@ -32,68 +33,134 @@ export interface FakePacket {
   sourcePort?: number;
   destinationPort?: number;
   bytes: number;
+  /** 17 without it */
   protocol?: number;
   tcpFlags?: number;
+  tcpSequence?: number;
   /** without addresses (ARP, say) */
   bare?: boolean;
 }
 
-/**
- * A selection of these packets, with flow numbers, directions and NewFlow events as the flow table gives them. `flows`
- * remembers flows from call to call.
- */
-export function select(packets: readonly FakePacket[], flows: Map<string, number> = new Map()): PacketSelection {
-  const batch = new PacketBatch(packets.length, 0);
+/** A batch of these packets. */
+export function batchOf(packets: readonly FakePacket[]): PacketBatch {
+  const batch = new PacketBatch(Math.max(1, packets.length), 0);
   batch.count = packets.length;
-  const selection = createSelection(batch, Math.max(1, packets.length));
-  selection.count = packets.length;
   packets.forEach((packet, row) => {
-    const hasPorts = packet.sourcePort !== undefined;
+    const source = ipv4Words(packet.source);
+    const destination = ipv4Words(packet.destination);
+    const { sourcePort = 0, destinationPort = 0, protocol = 17 } = packet;
     batch.timestampSeconds[row] = packet.seconds;
     batch.wireLength[row] = packet.bytes;
-    batch.sourceAddress.set(ipv4Words(packet.source), row * 4);
-    batch.destinationAddress.set(ipv4Words(packet.destination), row * 4);
-    batch.sourcePort[row] = packet.sourcePort ?? 0;
-    batch.destinationPort[row] = packet.destinationPort ?? 0;
-    batch.protocol[row] = packet.protocol ?? 17;
+    batch.sourceAddress.set(source, row * 4);
+    batch.destinationAddress.set(destination, row * 4);
+    batch.sourcePort[row] = sourcePort;
+    batch.destinationPort[row] = destinationPort;
+    batch.protocol[row] = protocol;
     batch.tcpFlags[row] = packet.tcpFlags ?? 0;
+    batch.tcpSequence[row] = packet.tcpSequence ?? 0;
     batch.layers[row] = packet.bare
       ? Layer.Arp
-      : Layer.Ipv4 | Layer.HasAddresses | (hasPorts ? Layer.HasPorts : 0) | (packet.protocol === 6 ? Layer.HasTcp : 0);
-    selection.rows[row] = row;
-    if (packet.bare) {
-      selection.flow[row] = -1;
-      return;
-    }
-    const forward = `${packet.source}:${packet.sourcePort ?? 0} ${packet.destination}:${packet.destinationPort ?? 0}`;
-    const backward = `${packet.destination}:${packet.destinationPort ?? 0} ${packet.source}:${packet.sourcePort ?? 0}`;
-    const known = flows.get(forward);
-    const reverse = flows.get(backward);
-    if (known !== undefined) selection.flow[row] = known;
-    else if (reverse !== undefined) {
-      selection.flow[row] = reverse;
-      selection.direction[row] = 1;
-    } else {
-      selection.flow[row] = flows.size;
-      selection.events[row] = PacketEvent.NewFlow;
-      flows.set(forward, flows.size);
-    }
+      : Layer.Ipv4 |
+        Layer.HasAddresses |
+        (packet.sourcePort !== undefined ? Layer.HasPorts : 0) |
+        (protocol === 6 ? Layer.Tcp | Layer.HasTcp : 0);
+    const words = [...source, ...destination] as [number, number, number, number, number, number, number, number];
+    batch.flowHash[row] = flowHash(...words, sourcePort, destinationPort, protocol);
   });
-  return selection;
+  return batch;
 }
 
-/** A context whose flow table must not be asked: neither sketch task needs more than the selection. */
-export function fakeContext(rows: RowSink, over: Partial<TaskContext> = {}): TaskContext {
-  return {
-    flowTable: {} as FlowTable,
-    rows,
-    probe: 'test',
-    counterWindowSeconds: 1,
-    flowWindowSeconds: 10,
-    sketchWindowSeconds: 10,
-    windows: true,
-    report: true,
-    reportTop: 10,
-    ...over,
-  };
+/** A task on a flow table of its own, run as the worker runs it. */
+export class TaskBench<Report> {
+  readonly flowTable: FlowTable;
+  readonly rows = new RowSink('p', 1n, 0);
+  readonly task: Task<Report>;
+  private readonly context: TaskContext;
+
+  constructor(
+    create: (context: TaskContext) => Task<Report>,
+    over: Partial<TaskContext> = {},
+    table: Partial<FlowTableOptions> = {},
+  ) {
+    const windows = over.windows ?? true;
+    this.flowTable = new FlowTable({
+      maxFlows: 100_000,
+      windowSeconds: windows ? 10 : 0,
+      idleTimeoutSeconds: 0,
+      ...table,
+    });
+    this.context = {
+      flowTable: this.flowTable,
+      rows: this.rows,
+      probe: 'test',
+      counterWindowSeconds: 1,
+      flowWindowSeconds: 10,
+      sketchWindowSeconds: 10,
+      windows: true,
+      report: true,
+      reportTop: 10,
+      ...over,
+    };
+    this.task = create(this.context);
+  }
+
+  /** A batch of packets, in blocks of at most 1,024. */
+  feed(packets: readonly FakePacket[]): void {
+    for (let at = 0; at < packets.length; at += 1024) {
+      const batch = batchOf(packets.slice(at, at + 1024));
+      const selection = createSelection(batch, batch.count);
+      selection.rows.forEach((_, row) => (selection.rows[row] = row));
+      selection.count = batch.count;
+      this.flowTable.track(selection);
+      this.task.process(selection);
+      if (this.context.windows) this.flowTable.expire(batch.timestampSeconds[batch.count - 1]!);
+    }
+  }
+
+  flush(): void {
+    this.flowTable.flush();
+    this.task.flush();
+  }
+
+  /** The end of the run: what is open is flushed, or closed, and the report is taken. */
+  end(): Report {
+    this.task.finish();
+    if (this.context.windows) this.flush();
+    this.flowTable.closeDeltas();
+    return this.task.report();
+  }
+}
+
+/** The partition of two that a packet's flow belongs to. */
+export function halfOf(packet: FakePacket): number {
+  return partitionOf(batchOf([packet]).flowHash[0]!, 2);
+}
+
+/**
+ * Random packets both ways between `hosts` clients and servers: UDP, ICMP without ports, TCP with a SYN here and there from
+ * either side, frames without addresses; times that rise with disorder, late packets, and a leap now and then.
+ */
+export function randomStream(seed: number, count: number, hosts: number): FakePacket[] {
+  const next = randomNumbers(seed);
+  const zipf = (): number => Math.floor((hosts + 1) ** (next() / 4294967296));
+  let clock = 1000;
+  return Array.from({ length: count }, (): FakePacket => {
+    if (next() % 80 === 0) clock += 1 + (next() % 8);
+    if (next() % 1200 === 0) clock += 300;
+    const client = zipf();
+    const server = 100_000 + zipf();
+    const back = next() % 3 === 0;
+    const protocol = [17, 6, 6, 1][next() % 4]!;
+    const port = 1000 + (client % 50);
+    return {
+      seconds: clock - (next() % 8 === 0 ? next() % 45 : 0),
+      source: back ? server : client,
+      destination: back ? client : server,
+      bytes: 60 + (next() % 1400),
+      protocol,
+      ...(protocol !== 1 && { sourcePort: back ? 53 : port, destinationPort: back ? port : 53 }),
+      ...(protocol === 6 && { tcpFlags: next() % 10 === 0 ? 2 : 16, tcpSequence: next() }),
+      bare: next() % 20 === 0,
+    };
+  });
 }

@@ -4,7 +4,8 @@
  * A key that comes again after that starts from nothing: its count is then too low, never too high beyond the sketch's error.
  */
 import { HeavyKeys } from './heavy-keys.js';
-import { addToRegisters, boundsOf, estimateRegisters } from './hyper-log-log.js';
+import { estimateRegisters } from '../../sketch-math/index.js';
+import { addToRegisters, boundsOf } from './hyper-log-log.js';
 import type { Estimate } from './hyper-log-log.js';
 
 export interface Spreader extends Estimate {

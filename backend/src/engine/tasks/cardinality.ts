@@ -1,42 +1,41 @@
 /**
  * Task `cardinality`: how many distinct addresses and ports, by HyperLogLog; and who talks to many others.
  *
- * Counted are frames with addresses (the innermost ones), ports where there are any; src is the sender. Each direction of a
- * flow is hashed once per window, not once per packet: the same registers at a fraction of the cost.
+ * Counted are frames with addresses (the innermost ones), ports where there are any; src is the sender, client and server
+ * are the flow's. Fed by flow, not by packet: the flow table tells what each flow added (FlowDeltas) when its record is
+ * emptied or given up. The registers are the same, and a packet costs nothing here.
  *
- * Rows: one `hll` row per subject and sketch window into `sketches`, total = packets looked at; one per super-spreader,
+ * A sketch window holds whole flow windows: its width is the configured one, rounded up to a multiple of the flow window.
+ * Rows: one `hll` row per subject and sketch window into `sketches`, total = packets counted; one per super-spreader,
  * subject `<distinct>_per_<key>`, key = its address. In the report counts are exact up to `exactMax` keys, ports always.
  */
-import { Layer } from '@netspectra/proto';
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
+import { hashResult, hashWord } from '../../sketch-math/index.js';
 import {
   DistinctCounter,
-  FlowMarks,
   HyperLogLog,
   SketchWindows,
   SuperSpreaders,
-  flowMayDiffer,
-  hashResult,
-  hashWord,
-  hashWords,
+  flowDeltasOf,
   keyText,
   log2RegistersMax,
   log2RegistersMin,
   mergeDistinct,
-  preparedPackets,
+  sketchSlots,
 } from '../sketches/index.js';
-import type { DistinctState, Estimate } from '../sketches/index.js';
+import type { DeltaSide, DistinctState, Estimate, FlowDeltas } from '../sketches/index.js';
 import { defineTask } from '../task.js';
-import type { PacketSelection, Task, TaskContext } from '../task.js';
+import type { Task, TaskContext } from '../task.js';
 
-/** In the order of the hash results gathered per packet. */
 export const cardinalitySubjects = ['client_ip', 'server_ip', 'src_ip', 'dst_ip', 'src_port', 'dst_port'] as const;
 export type CardinalitySubject = (typeof cardinalitySubjects)[number];
 
 /** Distinct keys up to which a report is exact. */
 const exactMax = 16_384;
 const ports = 65_536;
+/** From this subject on they are ports: few and small, so they are marked in an array and hashed when they are wanted. */
+const firstPortSubject = 4;
 
 const schema = Type.Object(
   {
@@ -125,82 +124,48 @@ export const cardinalityTask = defineTask({
 
 /** Sketches of one open window. */
 interface Slot {
-  epoch: number;
   packets: number;
   /** by index in cardinalitySubjects */
   readonly sketches: readonly (HyperLogLog | undefined)[];
+  /** 1 = seen; source ports, then destination ports */
+  readonly portsSeen: Uint8Array;
   readonly spreaders: readonly SuperSpreaders[];
 }
 
 class CardinalityTask implements Task<CardinalityReport> {
   private readonly options: Static<typeof schema>;
   private readonly context: TaskContext;
-  private readonly marks = new FlowMarks(1);
+  private readonly deltas: FlowDeltas;
   private readonly windows: SketchWindows;
-  private readonly slots: Slot[];
+  private readonly slots: (Slot | undefined)[] = new Array<undefined>(sketchSlots).fill(undefined);
   /** the whole run, by index in cardinalitySubjects; only with context.report */
   private readonly totals: (DistinctCounter | undefined)[];
-  /** ports of src_port and dst_port that the totals have: spares most packets a look into a large set */
+  /** the whole run's ports, as in a slot */
   private readonly portsSeen = new Uint8Array(2 * ports);
-  /** high and low hash of client_ip, server_ip, src_ip, dst_ip, src_port, dst_port of the packet at hand */
-  private readonly hashes = new Int32Array(2 * cardinalitySubjects.length);
 
   constructor(options: Static<typeof schema>, context: TaskContext) {
     this.options = options;
     this.context = context;
-    const wanted = cardinalitySubjects.map((subject) => options.subjects.includes(subject));
-    const slot = (): Slot => ({
-      epoch: this.marks.nextEpoch(),
-      packets: 0,
-      sketches: wanted.map((yes) => (yes && context.windows ? new HyperLogLog(options.precision) : undefined)),
-      spreaders: context.windows
-        ? options.spreaders.map(() => new SuperSpreaders(options.spreader_keys, options.spreader_precision))
-        : [],
-    });
-    this.slots = [slot(), slot()];
-    this.windows = new SketchWindows(context.sketchWindowSeconds, (closed) => this.close(closed));
-    this.totals = wanted.map((yes, subject) =>
-      yes && context.report ? new DistinctCounter(options.precision, subject >= 4 ? ports : exactMax) : undefined,
+    this.windows = new SketchWindows(
+      context.sketchWindowSeconds,
+      (closed) => this.close(closed),
+      Math.max(1, context.flowWindowSeconds),
     );
+    this.totals = cardinalitySubjects.map((subject, i) =>
+      context.report && i < firstPortSubject && options.subjects.includes(subject)
+        ? new DistinctCounter(options.precision, exactMax)
+        : undefined,
+    );
+    this.deltas = flowDeltasOf(context.flowTable);
+    this.deltas.onBlock((deltas) => this.count(deltas));
   }
 
-  process(selection: PacketSelection): void {
-    const { batch, rows, count, flow, direction, events } = selection;
-    const { layers, timestampSeconds, tcpFlags } = batch;
-    const { windows, slots, marks } = this;
-    const timed = this.context.windows;
-    windows.earn(count);
-    let slot = slots[0]!;
-    let start = timed ? 0 : -Infinity;
-    let end = timed ? 0 : Infinity;
-    for (let i = 0; i < count; i += 1) {
-      if (i % preparedPackets === 0) marks.prepare(flow, i, Math.min(count, i + preparedPackets));
-      const row = rows[i]!;
-      const bits = layers[row]!;
-      if ((bits & Layer.HasAddresses) === 0) continue;
-      const seconds = timestampSeconds[row]!;
-      if (seconds < start || seconds >= end) {
-        const number = windows.slot(seconds);
-        slot = slots[number]!;
-        start = windows.starts[number]!;
-        end = windows.ends[number]!;
-      }
-      slot.packets += 1;
-      const index = flow[i]!;
-      if (index >= 0) {
-        const words = marks.words;
-        const bit = 1 << (direction[i]! | ((bits & Layer.HasPorts) !== 0 ? 2 : 0));
-        let mark = words[index]!;
-        const flags = (bits & Layer.HasTcp) !== 0 ? tcpFlags[row]! : 0;
-        if ((mark & ~15) !== slot.epoch || flowMayDiffer(events[i]!, flags)) mark = slot.epoch;
-        else if ((mark & bit) !== 0) continue;
-        words[index] = mark | bit;
-      }
-      this.count(selection, i, row, slot);
-    }
+  process(): void {
+    // The flow table tells what its flows added.
   }
 
   flush(): void {
+    this.deltas.drain();
     this.windows.flush();
   }
 
@@ -209,82 +174,111 @@ class CardinalityTask implements Task<CardinalityReport> {
   }
 
   report(): CardinalityReport {
+    this.deltas.drain();
     const report: CardinalityReport = { cardinality: {}, state: {} };
-    this.totals.forEach((total, subject) => {
-      if (!total) return;
-      report.cardinality[cardinalitySubjects[subject]!] = total.bounds();
-      report.state[cardinalitySubjects[subject]!] = total.state();
+    if (!this.context.report) return report;
+    cardinalitySubjects.forEach((subject, i) => {
+      if (!this.options.subjects.includes(subject)) return;
+      const total = this.totals[i] ?? this.portTotal(i);
+      report.cardinality[subject] = total.bounds();
+      report.state[subject] = total.state();
     });
     return report;
   }
 
-  private count(selection: PacketSelection, i: number, row: number, slot: Slot): void {
-    const { batch } = selection;
-    const { hashes, totals } = this;
-    const hasPorts = (batch.layers[row]! & Layer.HasPorts) !== 0;
-    const sourcePort = batch.sourcePort[row]!;
-    const destinationPort = batch.destinationPort[row]!;
-    // Without a flow nobody knows the client; the side with the lower port is taken for the server.
-    const fromServer =
-      selection.flow[i]! >= 0 ? selection.direction[i]! : hasPorts && sourcePort < destinationPort ? 1 : 0;
-    hashWords(batch.sourceAddress, row << 2, 4);
-    hashes[4] = hashResult[0]!;
-    hashes[5] = hashResult[1]!;
-    const source = fromServer === 0 ? 0 : 2;
-    hashes[source] = hashResult[0]!;
-    hashes[source + 1] = hashResult[1]!;
-    hashWords(batch.destinationAddress, row << 2, 4);
-    hashes[6] = hashResult[0]!;
-    hashes[7] = hashResult[1]!;
-    hashes[2 - source] = hashResult[0]!;
-    hashes[3 - source] = hashResult[1]!;
-    if (hasPorts) {
-      hashWord(sourcePort);
-      hashes[8] = hashResult[0]!;
-      hashes[9] = hashResult[1]!;
-      hashWord(destinationPort);
-      hashes[10] = hashResult[0]!;
-      hashes[11] = hashResult[1]!;
-    }
-    const subjects = hasPorts ? 6 : 4;
-    for (let subject = 0; subject < subjects; subject += 1) {
-      const high = hashes[subject * 2]!;
-      const low = hashes[subject * 2 + 1]!;
-      const sketch = slot.sketches[subject];
-      if (sketch) sketch.add(high, low);
-      const total = totals[subject];
-      if (!total) continue;
-      if (subject >= 4) {
-        const port = subject === 4 ? sourcePort : ports + destinationPort;
-        if (this.portsSeen[port] === 1) continue;
-        this.portsSeen[port] = 1;
-      }
-      total.add(high, low);
-    }
-    const { spreaders } = slot;
-    for (let s = 0; s < spreaders.length; s += 1) {
-      const { key, distinct } = this.options.spreaders[s]!;
-      const subject = distinct === 'src_ip' ? 2 : distinct === 'dst_ip' ? 3 : distinct === 'src_port' ? 4 : 5;
-      if (subject >= subjects) continue;
-      const addresses = key === 'src_ip' ? batch.sourceAddress : batch.destinationAddress;
-      const keyHash = key === 'src_ip' ? 4 : 6;
-      spreaders[s]!.add(
-        addresses,
-        row << 2,
-        hashes[keyHash]!,
-        hashes[keyHash + 1]!,
-        hashes[subject * 2]!,
-        hashes[subject * 2 + 1]!,
-      );
+  /** Count a block, a run of flows of the same window at a time. */
+  private count(deltas: FlowDeltas): void {
+    const { totals, windows } = this;
+    const { client, server, count, seconds } = deltas;
+    totals[0]?.addRows(client.hashes, undefined, 0, count);
+    totals[1]?.addRows(server.hashes, undefined, 0, count);
+    totals[2]?.addRows(client.hashes, client.packets, 0, count);
+    totals[2]?.addRows(server.hashes, server.packets, 0, count);
+    totals[3]?.addRows(server.hashes, client.packets, 0, count);
+    totals[3]?.addRows(client.hashes, server.packets, 0, count);
+    if (this.context.report) markPorts(this.portsSeen, deltas, 0, count);
+    if (!this.context.windows) return;
+    windows.earn(deltas.packets);
+    let to = 0;
+    for (let from = 0; from < count; from = to) {
+      const number = windows.slot(seconds[from]!, client.packets[from]! + server.packets[from]!);
+      to = from + 1;
+      while (to < count && windows.holds(number, seconds[to]!)) to += 1;
+      this.countWindow((this.slots[number] ??= this.createSlot()), deltas, from, to);
     }
   }
 
+  private countWindow(slot: Slot, deltas: FlowDeltas, from: number, to: number): void {
+    const { client, server } = deltas;
+    const { sketches, spreaders } = slot;
+    for (let row = from; row < to; row += 1) slot.packets += client.packets[row]! + server.packets[row]!;
+    sketches[0]?.addRows(client.hashes, undefined, from, to);
+    sketches[1]?.addRows(server.hashes, undefined, from, to);
+    sketches[2]?.addRows(client.hashes, client.packets, from, to);
+    sketches[2]?.addRows(server.hashes, server.packets, from, to);
+    sketches[3]?.addRows(server.hashes, client.packets, from, to);
+    sketches[3]?.addRows(client.hashes, server.packets, from, to);
+    markPorts(slot.portsSeen, deltas, from, to);
+    for (let s = 0; s < spreaders.length; s += 1) {
+      this.spread(spreaders[s]!, s, deltas, client, server, from, to);
+      this.spread(spreaders[s]!, s, deltas, server, client, from, to);
+    }
+  }
+
+  /** Super-spreaders of one direction. */
+  private spread(
+    spreaders: SuperSpreaders,
+    option: number,
+    deltas: FlowDeltas,
+    sender: DeltaSide,
+    receiver: DeltaSide,
+    from: number,
+    to: number,
+  ): void {
+    const { key, distinct } = this.options.spreaders[option]!;
+    const keys = key === 'src_ip' ? sender : receiver;
+    const side = distinct === 'src_ip' || distinct === 'src_port' ? sender : receiver;
+    const byPort = distinct === 'src_port' || distinct === 'dst_port';
+    for (let row = from; row < to; row += 1) {
+      if (sender.packets[row] === 0 || (byPort && deltas.hasPorts[row] === 0)) continue;
+      let high = side.hashes[row << 1]!;
+      let low = side.hashes[(row << 1) + 1]!;
+      if (byPort) {
+        hashWord(side.ports[row]!);
+        high = hashResult[0]!;
+        low = hashResult[1]!;
+      }
+      spreaders.add(keys.addresses, row << 2, keys.hashes[row << 1]!, keys.hashes[(row << 1) + 1]!, high, low);
+    }
+  }
+
+  private createSlot(): Slot {
+    const { precision, spreaders, spreader_keys: keys, spreader_precision: keyPrecision, subjects } = this.options;
+    return {
+      packets: 0,
+      sketches: cardinalitySubjects.map((subject) =>
+        subjects.includes(subject) ? new HyperLogLog(precision) : undefined,
+      ),
+      portsSeen: new Uint8Array(2 * ports),
+      spreaders: spreaders.map(() => new SuperSpreaders(keys, keyPrecision)),
+    };
+  }
+
+  /** The whole run's ports of a subject. */
+  private portTotal(subject: number): DistinctCounter {
+    const total = new DistinctCounter(this.options.precision, ports);
+    addPorts(total, this.portsSeen, subject);
+    return total;
+  }
+
   private close(number: number): void {
-    const slot = this.slots[number]!;
+    const slot = this.slots[number];
+    if (!slot) return;
     const start = this.windows.starts[number]!;
     const seconds = this.windows.ends[number]! - start;
     slot.sketches.forEach((sketch, subject) => {
       if (!sketch) return;
+      if (subject >= firstPortSubject) addPorts(sketch, slot.portsSeen, subject);
       const { registers, log2Registers } = sketch;
       this.row(start, seconds, cardinalitySubjects[subject]!, '', log2Registers, slot.packets, registers);
       sketch.reset();
@@ -298,8 +292,8 @@ class CardinalityTask implements Task<CardinalityReport> {
       }
       spreaders.reset();
     });
+    slot.portsSeen.fill(0);
     slot.packets = 0;
-    slot.epoch = this.marks.nextEpoch();
   }
 
   private row(
@@ -325,5 +319,33 @@ class CardinalityTask implements Task<CardinalityReport> {
     row.numbers(registers);
     row.numbers([]);
     row.end();
+  }
+}
+
+/** Mark the ports that flows from .. to - 1 sent from and to. */
+function markPorts(seen: Uint8Array, deltas: FlowDeltas, from: number, to: number): void {
+  const { client, server, hasPorts } = deltas;
+  for (let row = from; row < to; row += 1) {
+    if (hasPorts[row] === 0) continue;
+    const clientPort = client.ports[row]!;
+    const serverPort = server.ports[row]!;
+    if (client.packets[row] !== 0) {
+      seen[clientPort] = 1;
+      seen[ports + serverPort] = 1;
+    }
+    if (server.packets[row] !== 0) {
+      seen[serverPort] = 1;
+      seen[ports + clientPort] = 1;
+    }
+  }
+}
+
+/** Count the marked ports of a subject. */
+function addPorts(counter: { add(high: number, low: number): void }, seen: Uint8Array, subject: number): void {
+  const offset = (subject - firstPortSubject) * ports;
+  for (let port = 0; port < ports; port += 1) {
+    if (seen[offset + port] === 0) continue;
+    hashWord(port);
+    counter.add(hashResult[0]!, hashResult[1]!);
   }
 }

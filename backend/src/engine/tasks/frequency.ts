@@ -3,44 +3,43 @@
  * for all the others.
  *
  * Counted are frames with addresses (the innermost ones), ports where there are any; src is the sender; bytes on the wire.
+ * Fed by flow, not by packet: the flow table tells what each flow added (FlowDeltas) when its record is emptied or given up.
  * Ports and protocols are counted exactly, in one array cell each. Addresses and pairs go through a bounded table of
- * candidates (HeavyKeys): exact while there are no more than `candidates` of them, with proven bounds after that. The
- * entries a flow's packets add to are remembered per flow and direction, so that a packet costs additions and no hashing.
- * The Count-Min sketch is fed per key, when a key is evicted or its window closes, not per packet.
+ * candidates (HeavyKeys): exact while there are no more than `candidates` of them, with proven bounds after that.
+ * The Count-Min sketch is fed per key, when a key is evicted or its window closes.
  *
+ * A sketch window holds whole flow windows: its width is the configured one, rounded up to a multiple of the flow window.
  * Rows: the `top` heaviest keys of each subject and sketch window into `top_keys` (bytes and packets are upper bounds, as
  * that table says); two `count_min` rows (bytes, packets) per subject and window into `sketches`, total = their sum.
  */
-import { Layer } from '@netspectra/proto';
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
+import { hashResult, hashWord, hashWords } from '../../sketch-math/index.js';
 import {
   CountMin,
-  FlowMarks,
   HeavyKeys,
   SketchWindows,
   capacityMax,
   capacityMin,
   counterFields,
   countedPackets,
+  deltaRows,
   depthMax,
   depthMin,
   errorBytes,
   errorPackets,
-  flowMayDiffer,
-  hashResult,
-  hashWord,
+  flowDeltasOf,
   heaviest,
   keyText,
   keyWords,
   log2WidthMax,
   log2WidthMin,
   mergeHeavyKeys,
-  preparedPackets,
+  sketchSlots,
 } from '../sketches/index.js';
-import type { HeavyKeysState, KeyKind } from '../sketches/index.js';
+import type { DeltaSide, FlowDeltas, HeavyKeysState, KeyKind } from '../sketches/index.js';
 import { defineTask } from '../task.js';
-import type { PacketSelection, Task, TaskContext } from '../task.js';
+import type { Task, TaskContext } from '../task.js';
 
 export const frequencySubjects = ['src_ip', 'dst_ip', 'src_port', 'dst_port', 'protocol', 'ip_pair'] as const;
 export type FrequencySubject = (typeof frequencySubjects)[number];
@@ -53,7 +52,7 @@ const kinds: Readonly<Record<FrequencySubject, KeyKind>> = {
   protocol: 'protocol',
   ip_pair: 'pair',
 };
-/** The ones with a candidate table, in the order of the words after a flow's mark. */
+/** The ones with a candidate table. */
 const tableSubjects = ['src_ip', 'dst_ip', 'ip_pair'] as const;
 
 const ports = 65_536;
@@ -146,7 +145,6 @@ function reportOf(state: FrequencyReport['state'], topMax: number): FrequencyRep
 
 /** What one open window holds. */
 interface Slot {
-  epoch: number;
   /** by index in tableSubjects */
   readonly tables: readonly (HeavyKeys | undefined)[];
   /** bytes and packets by turns, by port: source, destination; by protocol */
@@ -160,18 +158,23 @@ interface Slot {
 class FrequencyTask implements Task<FrequencyReport> {
   private readonly options: Static<typeof schema>;
   private readonly context: TaskContext;
-  /** a mark, then for source, destination and pair the entry numbers of direction 0 and 1, 16 bits each */
-  private readonly marks = new FlowMarks(4);
+  private readonly deltas: FlowDeltas;
   private readonly windows: SketchWindows;
-  private readonly slots: (Slot | undefined)[] = [undefined, undefined];
+  private readonly slots: (Slot | undefined)[] = new Array<undefined>(sketchSlots).fill(undefined);
   /** the whole run when windows come and go */
   private readonly totals: Partial<Record<FrequencySubject, HeavyKeys>> = {};
-  private readonly pair = new Uint32Array(8);
+  /** sender and receiver of a block's flows, and the hashes of both together */
+  private readonly pairs = new Uint32Array(deltaRows * 8);
+  private readonly pairHashes = new Int32Array(deltaRows * 2);
 
   constructor(options: Static<typeof schema>, context: TaskContext) {
     this.options = options;
     this.context = context;
-    this.windows = new SketchWindows(context.sketchWindowSeconds, (closed) => this.close(closed));
+    this.windows = new SketchWindows(
+      context.sketchWindowSeconds,
+      (closed) => this.close(closed),
+      Math.max(1, context.flowWindowSeconds),
+    );
     if (context.windows && context.report) {
       for (const subject of options.subjects) {
         const kind = kinds[subject];
@@ -179,79 +182,16 @@ class FrequencyTask implements Task<FrequencyReport> {
         this.totals[subject] = new HeavyKeys(keyWords[kind], capacity);
       }
     }
+    this.deltas = flowDeltasOf(context.flowTable);
+    this.deltas.onBlock((deltas) => this.count(deltas));
   }
 
-  process(selection: PacketSelection): void {
-    const { batch, rows, count, flow, direction, events } = selection;
-    const { layers, timestampSeconds, wireLength, tcpFlags, sourcePort, destinationPort, protocol } = batch;
-    const { windows, marks } = this;
-    const timed = this.context.windows;
-    windows.earn(count);
-    let slot = timed ? undefined : this.slot(0);
-    let start = timed ? 0 : -Infinity;
-    let end = timed ? 0 : Infinity;
-    for (let i = 0; i < count; i += 1) {
-      if (i % preparedPackets === 0) marks.prepare(flow, i, Math.min(count, i + preparedPackets));
-      const row = rows[i]!;
-      const bits = layers[row]!;
-      if ((bits & Layer.HasAddresses) === 0) continue;
-      const seconds = timestampSeconds[row]!;
-      if (seconds < start || seconds >= end || slot === undefined) {
-        const number = windows.slot(seconds);
-        slot = this.slot(number);
-        start = windows.starts[number]!;
-        end = windows.ends[number]!;
-      }
-      const bytes = wireLength[row]!;
-      const index = flow[i]!;
-      if (index < 0) {
-        this.countDirect(selection, row, slot, bytes);
-      } else {
-        const base = index << 2;
-        const words = marks.words;
-        const fromServer = direction[i]!;
-        const flags = (bits & Layer.HasTcp) !== 0 ? tcpFlags[row]! : 0;
-        const mark = words[base]!;
-        if ((mark & ~15) !== slot.epoch || (mark & (1 << fromServer)) === 0 || flowMayDiffer(events[i]!, flags)) {
-          this.remember(selection, row, slot, base, fromServer, flowMayDiffer(events[i]!, flags));
-        }
-        const shift = fromServer << 4;
-        const { tables } = slot;
-        const sources = tables[0];
-        if (sources) {
-          const { counters } = sources;
-          const at = ((words[base + 1]! >>> shift) & 0xffff) << 2;
-          counters[at] = counters[at]! + bytes;
-          counters[at + 1] = counters[at + 1]! + 1;
-        }
-        const destinations = tables[1];
-        if (destinations) {
-          const { counters } = destinations;
-          const at = ((words[base + 2]! >>> shift) & 0xffff) << 2;
-          counters[at] = counters[at]! + bytes;
-          counters[at + 1] = counters[at + 1]! + 1;
-        }
-        const pairs = tables[2];
-        if (pairs) pairs.add((words[base + 3]! >>> shift) & 0xffff, bytes, 1);
-      }
-      if ((bits & Layer.HasPorts) !== 0) {
-        const sources = slot.sourcePorts;
-        const from = sourcePort[row]! << 1;
-        sources[from] = sources[from]! + bytes;
-        sources[from + 1] = sources[from + 1]! + 1;
-        const destinations = slot.destinationPorts;
-        const to = destinationPort[row]! << 1;
-        destinations[to] = destinations[to]! + bytes;
-        destinations[to + 1] = destinations[to + 1]! + 1;
-      }
-      const byProtocol = slot.protocols;
-      const at = protocol[row]! << 1;
-      byProtocol[at] = byProtocol[at]! + bytes;
-      byProtocol[at + 1] = byProtocol[at + 1]! + 1;
-    }
+  process(): void {
+    // The flow table tells what its flows added.
   }
 
   flush(): void {
+    this.deltas.drain();
     this.windows.flush();
   }
 
@@ -260,6 +200,7 @@ class FrequencyTask implements Task<FrequencyReport> {
   }
 
   report(): FrequencyReport {
+    this.deltas.drain();
     const state: FrequencyReport['state'] = {};
     if (!this.context.report) return reportOf(state, this.context.reportTop);
     for (const subject of this.options.subjects) {
@@ -273,56 +214,55 @@ class FrequencyTask implements Task<FrequencyReport> {
     return reportOf(state, this.context.reportTop);
   }
 
-  /** Find the packet's entries and write them beside the flow's mark. */
-  private remember(
-    selection: PacketSelection,
-    row: number,
-    slot: Slot,
-    base: number,
-    fromServer: number,
-    forget: boolean,
-  ): void {
-    const { words } = this.marks;
-    const shift = fromServer << 4;
-    const kept = 0xffff0000 >>> shift;
-    const source = this.entryOf(selection, row, slot, 0);
-    const destination = this.entryOf(selection, row, slot, 1);
-    const pair = this.entryOf(selection, row, slot, 2);
-    const mark = words[base]!;
-    // Finding an entry may have purged a table, which voids what flows remember: then the slot has a new epoch.
-    words[base] = (mark & ~15) === slot.epoch && !forget ? mark | (1 << fromServer) : slot.epoch | (1 << fromServer);
-    words[base + 1] = (words[base + 1]! & kept) | (source << shift);
-    words[base + 2] = (words[base + 2]! & kept) | (destination << shift);
-    words[base + 3] = (words[base + 3]! & kept) | (pair << shift);
-  }
-
-  private countDirect(selection: PacketSelection, row: number, slot: Slot, bytes: number): void {
-    for (let table = 0; table < tableSubjects.length; table += 1) {
-      const entry = this.entryOf(selection, row, slot, table);
-      slot.tables[table]?.add(entry, bytes, 1);
+  /** Count a block, a run of flows of the same window at a time. */
+  private count(deltas: FlowDeltas): void {
+    const { windows } = this;
+    const { client, server, count, seconds } = deltas;
+    if (!this.context.windows) {
+      this.countWindow(this.slot(0), deltas, 0, count);
+      return;
+    }
+    windows.earn(deltas.packets);
+    let to = 0;
+    for (let from = 0; from < count; from = to) {
+      const number = windows.slot(seconds[from]!, client.packets[from]! + server.packets[from]!);
+      to = from + 1;
+      while (to < count && windows.holds(number, seconds[to]!)) to += 1;
+      this.countWindow(this.slot(number), deltas, from, to);
     }
   }
 
-  /** Entry of the packet's key in a table, 0 when that subject is not wanted. */
-  private entryOf(selection: PacketSelection, row: number, slot: Slot, table: number): number {
-    const keys = slot.tables[table];
-    if (!keys) return 0;
-    const { sourceAddress, destinationAddress } = selection.batch;
-    const at = row << 2;
-    const { purges } = keys;
-    let entry: number;
-    if (table === 0) entry = keys.entry(sourceAddress, at);
-    else if (table === 1) entry = keys.entry(destinationAddress, at);
-    else {
-      const { pair } = this;
+  private countWindow(slot: Slot, deltas: FlowDeltas, from: number, to: number): void {
+    const { client, server } = deltas;
+    const [sources, destinations, pairs] = slot.tables;
+    if (sources) {
+      sources.addRows(client.addresses, client.hashes, client.bytes, client.packets, from, to);
+      sources.addRows(server.addresses, server.hashes, server.bytes, server.packets, from, to);
+    }
+    if (destinations) {
+      destinations.addRows(server.addresses, server.hashes, client.bytes, client.packets, from, to);
+      destinations.addRows(client.addresses, client.hashes, server.bytes, server.packets, from, to);
+    }
+    if (pairs) {
+      this.countPairs(pairs, client, server, from, to);
+      this.countPairs(pairs, server, client, from, to);
+    }
+    countPorts(slot, deltas, from, to);
+  }
+
+  private countPairs(table: HeavyKeys, sender: DeltaSide, receiver: DeltaSide, from: number, to: number): void {
+    const { pairs, pairHashes } = this;
+    for (let row = from; row < to; row += 1) {
+      if (sender.packets[row] === 0) continue;
       for (let i = 0; i < 4; i += 1) {
-        pair[i] = sourceAddress[at + i]!;
-        pair[4 + i] = destinationAddress[at + i]!;
+        pairs[row * 8 + i] = sender.addresses[row * 4 + i]!;
+        pairs[row * 8 + 4 + i] = receiver.addresses[row * 4 + i]!;
       }
-      entry = keys.entry(pair, 0);
+      hashWords(pairs, row * 8, 8);
+      pairHashes[row * 2] = hashResult[0]!;
+      pairHashes[row * 2 + 1] = hashResult[1]!;
     }
-    if (keys.purges !== purges) slot.epoch = this.marks.nextEpoch();
-    return entry;
+    table.addRows(pairs, pairHashes, sender.bytes, sender.packets, from, to);
   }
 
   private slot(number: number): Slot {
@@ -336,7 +276,6 @@ class FrequencyTask implements Task<FrequencyReport> {
       for (const subject of subjects) sketches[subject] = new CountMin(depth, log2Width);
     }
     return {
-      epoch: this.marks.nextEpoch(),
       tables: tableSubjects.map((subject) =>
         subjects.includes(subject) ? new HeavyKeys(keyWords[kinds[subject]], candidates, sketches[subject]) : undefined,
       ),
@@ -396,7 +335,6 @@ class FrequencyTask implements Task<FrequencyReport> {
     slot.sourcePorts.fill(0);
     slot.destinationPorts.fill(0);
     slot.protocols.fill(0);
-    slot.epoch = this.marks.nextEpoch();
   }
 
   private topRows(start: number, seconds: number, subject: FrequencySubject, state: HeavyKeysState): void {
@@ -440,5 +378,31 @@ class FrequencyTask implements Task<FrequencyReport> {
     row.numbers([]);
     row.numbers(cells);
     row.end();
+  }
+}
+
+/** Add flows from .. to - 1 to the ports they sent from and to, and to their protocols. */
+function countPorts(slot: Slot, deltas: FlowDeltas, from: number, to: number): void {
+  const { sourcePorts, destinationPorts, protocols: byProtocol } = slot;
+  const { client, server, hasPorts } = deltas;
+  for (let row = from; row < to; row += 1) {
+    const sent = client.bytes[row]!;
+    const sentPackets = client.packets[row]!;
+    const answered = server.bytes[row]!;
+    const answeredPackets = server.packets[row]!;
+    const at = deltas.protocols[row]! << 1;
+    byProtocol[at] = byProtocol[at]! + sent + answered;
+    byProtocol[at + 1] = byProtocol[at + 1]! + sentPackets + answeredPackets;
+    if (hasPorts[row] === 0) continue;
+    const clientPort = client.ports[row]! << 1;
+    const serverPort = server.ports[row]! << 1;
+    sourcePorts[clientPort] = sourcePorts[clientPort]! + sent;
+    sourcePorts[clientPort + 1] = sourcePorts[clientPort + 1]! + sentPackets;
+    sourcePorts[serverPort] = sourcePorts[serverPort]! + answered;
+    sourcePorts[serverPort + 1] = sourcePorts[serverPort + 1]! + answeredPackets;
+    destinationPorts[serverPort] = destinationPorts[serverPort]! + sent;
+    destinationPorts[serverPort + 1] = destinationPorts[serverPort + 1]! + sentPackets;
+    destinationPorts[clientPort] = destinationPorts[clientPort]! + answered;
+    destinationPorts[clientPort + 1] = destinationPorts[clientPort + 1]! + answeredPackets;
   }
 }

@@ -1,6 +1,12 @@
 import { expect, it } from 'vitest';
 import { hashResult, hashWord, hashWords } from './hash.js';
-import { ipv4Words } from './sketch-fixtures.js';
+
+/** Four address words of an IPv4 address given as a number, as a PacketBatch holds them. */
+function ipv4Words(address: number): Uint32Array {
+  const bytes = new Uint8Array(16);
+  bytes.set([0xff, 0xff, address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255], 10);
+  return new Uint32Array(bytes.buffer);
+}
 
 const hash = (words: Uint32Array): [number, number] => {
   hashWords(words, 0, words.length);
