@@ -4,7 +4,6 @@
  *
  * `stop()` ends a run gracefully: what was framed is consumed, everything gathered is written, then `run` resolves.
  */
-import { Worker } from 'node:worker_threads';
 import { CaptureFramer, CaptureState, FrameTable, recordBytesMax } from '@netspectra/collector';
 import type { CaptureInput, StreamDamage } from '@netspectra/collector';
 import { partitionOf } from '@netspectra/collector/decode';
@@ -15,10 +14,12 @@ import { hashOfTuple } from './conversations.js';
 import type { ConversationReport } from './conversations.js';
 import { hashOfRecord } from './flow-table/index.js';
 import { FileSource } from './pipeline/chunk-source.js';
-import { chunkOf, PartitionWorker } from './pipeline/partition-worker.js';
+import { chunkOf } from './pipeline/partition-worker.js';
 import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
 import { createPipelineBuffers, PipelineShared } from './pipeline/shared-state.js';
-import type { WorkerData, WorkerMessage } from './pipeline/worker-thread.js';
+import type { PipelineBuffers } from './pipeline/shared-state.js';
+import { startHere, startThread } from './pipeline/worker-host.js';
+import type { WorkerHost } from './pipeline/worker-host.js';
 import { taskTypes } from './tasks/index.js';
 
 export interface ManagerOptions extends Omit<
@@ -148,13 +149,7 @@ export class Manager {
       flushAt: resume.flushAt,
       windows: this.writer !== null,
     };
-    const reports = inline
-      ? [runInline(shared, workerOptions)]
-      : await this.runThreads(shared, source, workers, (index): WorkerData => ({
-          buffers,
-          index,
-          options: workerOptions,
-        }));
+    const reports = await this.work(shared, source, workerOptions, { buffers, workers });
     return {
       accounting: mergeAccounting(reports.map((report) => report.accounting)),
       conversations: {
@@ -168,58 +163,53 @@ export class Manager {
     };
   }
 
-  private async runThreads(
+  /**
+   * Start the workers, see them through, and collect their reports. Without a writer the caller's thread is the first
+   * worker: it would only wait otherwise, and has its code loaded already.
+   */
+  private async work(
     shared: PipelineShared,
     source: RunSource,
-    count: number,
-    dataOf: (index: number) => WorkerData,
+    options: WorkerOptions,
+    { buffers, workers }: { buffers: PipelineBuffers; workers: number },
   ): Promise<WorkerReport[]> {
-    const foreign: Foreign[] = [];
-    const reports: WorkerReport[] = [];
     const gathered = new Map<number, FlushMessage[]>();
     let writing: Promise<void> = Promise.resolve();
-    const threads: Worker[] = [];
-    try {
-      await new Promise<void>((resolve, reject) => {
-        // A failure ends the others too: they would wait for ever.
-        for (let index = 0; index < count; index += 1) {
-          const thread = new Worker(workerUrl(), { workerData: dataOf(index), resourceLimits: {} });
-          threads.push(thread);
-          thread.on('error', reject);
-          thread.on('exit', (code) => {
-            if (reports[index] === undefined) reject(new Error(`engine worker ${index} ended early (exit code ${code})`));
-          });
-          thread.on('message', (message: WorkerMessage) => {
-            if (message.kind === 'flush') {
-              // One flush after the other, each with all its partitions: then a crash leaves at most one half written.
-              const parts = [...(gathered.get(message.lastSeq) ?? []), message];
-              gathered.set(message.lastSeq, parts);
-              if (parts.length < count) return;
-              gathered.delete(message.lastSeq);
-              for (const part of parts.sort((a, b) => a.partition - b.partition)) {
-                writing = writing.then(() => this.store(source, part)).then(() => shared.flushStored());
-              }
-              writing.catch(reject);
-            } else if (message.kind === 'foreign') {
-              foreign[index] = message.foreign;
-              if (foreign.filter(Boolean).length === count) {
-                const home = routeForeign(foreign, count);
-                threads.forEach((each, i) => each.postMessage({ kind: 'absorb', foreign: home[i] }));
-              }
-            } else {
-              reports[index] = message.report;
-              if (reports.filter(Boolean).length === count) writing.then(resolve, reject);
-            }
-          });
-        }
-        if (source.capture.kind === 'stream')
-          this.feed(shared, source.capture, source.resume?.position ?? 0).catch(reject);
-      });
-    } finally {
-      shared.requestStop();
-      await Promise.all(threads.map((thread) => thread.terminate()));
+    let fail: (reason: unknown) => void = () => {};
+    const failed = new Promise<never>((_, reject) => (fail = reject));
+    failed.catch(() => {}); // awaited below, with what can also end the work
+    const onFlush = (flush: FlushMessage): void => {
+      // One flush after the other, each with all its partitions: then a crash leaves at most one half written.
+      const parts = [...(gathered.get(flush.lastSeq) ?? []), flush];
+      gathered.set(flush.lastSeq, parts);
+      if (parts.length < workers) return;
+      gathered.delete(flush.lastSeq);
+      for (const part of parts.sort((a, b) => a.partition - b.partition)) {
+        writing = writing.then(() => this.store(source, part)).then(() => shared.flushStored());
+      }
+      writing.catch(fail);
+    };
+    const hosts: WorkerHost[] = [];
+    for (let index = workers - 1; index >= 0; index -= 1) {
+      const here = index === 0 && !this.writer && source.capture.kind === 'file';
+      hosts.unshift(here ? startHere(shared, index, options) : startThread({ buffers, index, options }, onFlush));
     }
-    return reports;
+    if (source.capture.kind === 'stream') {
+      this.feed(shared, source.capture, source.resume?.position ?? 0).catch(fail);
+    }
+    const seen = async (): Promise<WorkerReport[]> => {
+      const home = routeForeign(await Promise.all(hosts.map((host) => host.foreign)), workers);
+      const reports = await Promise.all(hosts.map((host, i) => host.absorb(home[i]!)));
+      await writing;
+      return reports;
+    };
+    try {
+      return await Promise.race([seen(), failed]);
+    } finally {
+      // After a failure the others would wait for ever.
+      shared.requestStop();
+      await Promise.all(hosts.map((host) => host.terminate()));
+    }
   }
 
   private async store(source: RunSource, message: FlushMessage): Promise<void> {
@@ -298,20 +288,6 @@ class StreamSkipper {
     this.held = done ? new Uint8Array(0) : bytes.slice();
     return done ? bytes : this.held.subarray(0, 0);
   }
-}
-
-/** The built thread entry; tests that run on the sources use the build too, since a thread cannot load TypeScript. */
-function workerUrl(): URL {
-  return new URL(
-    import.meta.url.endsWith('.ts') ? '../../dist/engine/pipeline/worker-thread.js' : './pipeline/worker-thread.js',
-    import.meta.url,
-  );
-}
-
-function runInline(shared: PipelineShared, options: WorkerOptions): WorkerReport {
-  const worker = new PartitionWorker(shared, 0, options);
-  worker.run();
-  return worker.report();
 }
 
 /** Bring the capture state to where an earlier run stopped: the records before are framed and let go. */

@@ -1,6 +1,5 @@
 /**
- * One worker of the pipeline: it decodes every W-th chunk for all, and runs the tasks for its own partition of all
- * chunks. Runs in a thread of its own, or, alone, in the caller's.
+ * One worker of the pipeline: it decodes chunks for all, and runs the tasks for its own partition of all chunks. Runs in a thread of its own, or, alone, in the caller's.
  */
 import { CaptureDamage, CaptureFramer, FrameFlag, FrameTable } from '@netspectra/collector';
 import { Defragmenter, DefragmentResult, PacketDecoder, partitionOf } from '@netspectra/collector/decode';
@@ -116,10 +115,9 @@ export class PartitionWorker {
   private readonly owns: (hash: number) => boolean;
   private total: AccountingReport | null = null;
   private nextConsumed: number;
-  private nextProduced: number;
   private firstUnflushed: number;
   private framed: { end: number } | null = null;
-  private waitMilliseconds = 1000;
+  private untilDue: number | null = null;
   private flushes = 0;
   private foldedReported = 0;
   private lateReported = 0;
@@ -171,24 +169,37 @@ export class PartitionWorker {
     this.owns = workers === 1 ? () => true : (hash) => partitionOf(hash, workers) === index;
     this.nextConsumed = options.firstChunk;
     this.firstUnflushed = options.firstSeq;
-    // Chunks go round by number, so that a resumed run keeps the order.
-    this.nextProduced = options.firstChunk + ((index - (options.firstChunk % workers) + workers) % workers);
     if (slots < workers) throw new Error('a pipeline needs a slot for each worker');
   }
 
-  /** Work until the source ends or a stop was asked for, and everything framed until then is consumed. */
-  run(): void {
-    for (;;) {
-      const version = this.shared.version();
-      if (this.consume() || this.produce()) continue;
-      const count = this.shared.chunkCount;
-      if (count >= 0 && this.nextConsumed >= count) break;
-      this.shared.wait(version, this.waitMilliseconds);
-      this.waitMilliseconds = 1000;
-    }
+  /** Take one chunk or make one; 'waiting' when neither can be done until something shared changes. */
+  step(): 'worked' | 'waiting' | 'done' {
+    if (this.consume() || this.produce()) return 'worked';
+    const count = this.shared.chunkCount;
+    return count >= 0 && this.nextConsumed >= count ? 'done' : 'waiting';
+  }
+
+  /** How long to wait at most after 'waiting': a replay must look at the clock. */
+  get waitMilliseconds(): number {
+    return this.untilDue ?? 1000;
+  }
+
+  /** Once, after 'done': write out what is left. */
+  finish(): void {
     for (const { task } of this.tasks) task.finish();
     if (this.options.windows) this.flush(sequenceOf(this.shared.chunkCount) - 1, true, this.shared.nextOffset);
     this.source.close();
+  }
+
+  /** Work until the source ends or a stop was asked for, and everything framed until then is consumed. Blocks. */
+  run(): void {
+    for (;;) {
+      const version = this.shared.version();
+      const state = this.step();
+      if (state === 'done') break;
+      if (state === 'waiting') this.shared.wait(version, this.waitMilliseconds);
+    }
+    this.finish();
   }
 
   /** What of other partitions ended up here (put together from fragments); taken out of this one's tables. */
@@ -212,28 +223,34 @@ export class PartitionWorker {
     };
   }
 
-  /** Read, frame and decode my next chunk, when its turn has come and a slot is free. */
+  /** Read, frame and decode the next chunk, when a slot is free and nobody else is finding its records. */
   private produce(): boolean {
     const { shared } = this;
-    const chunk = this.nextProduced;
-    if (shared.nextChunk !== chunk || shared.chunkCount >= 0 || !shared.slotFree(chunk)) return false;
-    if (shared.stop && this.framed === null) {
-      shared.endAt(chunk, false);
-      shared.changed();
-      return true;
+    if (this.framed === null && !this.hold()) return false;
+    const chunk = shared.nextChunk;
+    if (this.framed === null) {
+      if (shared.stop) {
+        shared.endAt(chunk, false);
+        shared.releaseChain();
+        shared.changed();
+        return true;
+      }
+      this.framed = this.frameChunk(chunk);
+      if (this.framed === null) {
+        shared.releaseChain();
+        return false;
+      }
     }
-    this.framed ??= this.frameChunk(chunk);
-    if (this.framed === null) return false;
     // In a replay the chain is held until the chunk's first packet is due.
     if (this.options.replaySpeed > 0 && !shared.stop && !this.isDue()) return false;
     const { end } = this.framed;
     this.framed = null;
     const { count } = this.frames;
+    const flush = this.options.windows && this.flushWanted(chunk, end);
     if (shared.capture.ended || shared.capture.fatal) shared.endAt(chunk + 1, true);
-    shared.passOn(chunk, end, count, this.options.windows && this.flushWanted(chunk, end));
+    shared.passOn(chunk, end, count, flush);
     shared.changed();
 
-    this.nextProduced += shared.shape.workers;
     const { bytes, batch } = shared.slots[chunk % shared.shape.slots]!;
     batch.clear();
     const { offset, capturedLength, wireLength, seconds, nanoseconds, linkType, flags } = this.frames;
@@ -254,6 +271,16 @@ export class PartitionWorker {
     shared.publish(chunk);
     shared.changed();
     return true;
+  }
+
+  /** Hold the chain for a chunk that can be made now. */
+  private hold(): boolean {
+    const { shared } = this;
+    const possible = (): boolean => shared.chunkCount < 0 && shared.slotFree(shared.nextChunk);
+    if (!possible() || !shared.tryHoldChain()) return false;
+    if (possible()) return true;
+    shared.releaseChain();
+    return false;
   }
 
   /** Read the chunk and find its records; null when its bytes have not come yet. */
@@ -294,7 +321,7 @@ export class PartitionWorker {
     if (this.frames.count === 0) return true;
     const time = this.frames.seconds[0]! + this.frames.nanoseconds[0]! / 1e9;
     const remaining = this.shared.replayRemaining(time, this.options.replaySpeed);
-    this.waitMilliseconds = Math.min(1000, Math.max(1, remaining));
+    this.untilDue = remaining > 0 ? Math.min(1000, Math.ceil(remaining)) : null;
     return remaining <= 0;
   }
 

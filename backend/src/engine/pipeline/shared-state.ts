@@ -1,10 +1,10 @@
 /**
  * What the workers of one run share: a block of counters and a ring of chunk slots, all SharedArrayBuffers.
  *
- * The capture is cut into chunks, numbered from 0. Chunk i is read, framed and decoded by worker i mod W into slot
- * i mod S, and then consumed by every worker: each takes the rows of its own partition, in the order of the chunks.
- * Finding where records begin is a chain: whoever frames chunk i passes the offset on to i + 1 *before* it decodes, so
- * decoding runs in parallel and every record boundary is known, never guessed. Nobody overwrites a slot before all have
+ * The capture is cut into chunks, numbered from 0. Chunk i is read, framed and decoded by whichever worker is free into
+ * slot i mod S, and then consumed by every worker: each takes the rows of its own partition, in the order of the chunks.
+ * Finding where records begin is a chain: one worker at a time holds it, frames the next chunk, and passes the offset on
+ * *before* it decodes, so decoding runs in parallel and every record boundary is known, never guessed. Nobody overwrites a slot before all have
  * consumed it, and whoever cannot go on waits for `Version` to change.
  */
 import { CaptureState, recordBytesMax } from '@netspectra/collector';
@@ -26,6 +26,8 @@ const Cell = {
   FlushesStored: 5,
   /** the source ended by itself (not by Stop) */
   SourceEnded: 6,
+  /** 1 while somebody frames the next chunk: holds the chain */
+  Chain: 7,
   FirstWorker: 16,
 } as const;
 
@@ -147,6 +149,15 @@ export class PipelineShared {
     Atomics.notify(this.cells, Cell.Version);
   }
 
+  /** Take the chain, if nobody holds it. */
+  tryHoldChain(): boolean {
+    return Atomics.compareExchange(this.cells, Cell.Chain, 0, 1) === 0;
+  }
+  /** Holder only: let go of the chain; everything written before is seen by the next holder. */
+  releaseChain(): void {
+    Atomics.store(this.cells, Cell.Chain, 0);
+  }
+
   get nextChunk(): number {
     return Atomics.load(this.cells, Cell.NextChunk);
   }
@@ -167,7 +178,7 @@ export class PipelineShared {
   get sourceEnded(): boolean {
     return Atomics.load(this.cells, Cell.SourceEnded) === 1;
   }
-  /** Holder of the chain only: chunk `chunk` ends at `offset` and had `packets`; the next worker may go on. */
+  /** Holder of the chain only: chunk `chunk` ends at `offset` and had `packets`; the chain is free again. */
   passOn(chunk: number, offset: number, packets: number, flush: boolean): void {
     const slot = chunk % this.shape.slots;
     this.reals[Real.NextOffset] = offset;
@@ -175,6 +186,7 @@ export class PipelineShared {
     this.reals[Real.Packets] = this.reals[Real.Packets]! + packets;
     this.cells[this.flushBase + slot] = flush ? 1 : 0;
     Atomics.store(this.cells, Cell.NextChunk, chunk + 1);
+    this.releaseChain();
   }
   /** Holder of the chain only: is it time to write out what was gathered? Remembers the answer. */
   flushDue(offset: number, afterBytes: number, afterMilliseconds: number): boolean {

@@ -1,0 +1,91 @@
+/**
+ * Where a partition's worker runs: in a thread of its own, or in the caller's between its other work. Both tell the same
+ * story: they work, hand out what belongs to others, take what belongs to them, and report.
+ */
+import { Worker } from 'node:worker_threads';
+import { PartitionWorker } from './partition-worker.js';
+import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './partition-worker.js';
+import { PipelineShared } from './shared-state.js';
+import type { AbsorbMessage, WorkerData, WorkerMessage } from './worker-thread.js';
+
+export interface WorkerHost {
+  /** Resolves when the work is done, with what of other partitions was met. Rejects when the worker fails. */
+  readonly foreign: Promise<Foreign>;
+  /** Give it what of its own ended up elsewhere; resolves with its report. */
+  absorb(foreign: Foreign): Promise<WorkerReport>;
+  /** End it, whatever it is doing. */
+  terminate(): Promise<void>;
+}
+
+/** The built thread entry; tests that run on the sources use the build too, since a thread cannot load TypeScript. */
+function threadUrl(): URL {
+  return new URL(
+    import.meta.url.endsWith('.ts') ? '../../../dist/engine/pipeline/worker-thread.js' : './worker-thread.js',
+    import.meta.url,
+  );
+}
+
+/** A worker in a thread of its own. */
+export function startThread(data: WorkerData, onFlush: (flush: FlushMessage) => void): WorkerHost {
+  const thread = new Worker(threadUrl(), { workerData: data });
+  let fail: (reason: unknown) => void = () => {};
+  let report: (value: WorkerReport) => void = () => {};
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  const reported = new Promise<WorkerReport>((resolve) => (report = resolve));
+  failed.catch(() => {}); // whoever awaits `foreign` or `absorb` hears of it
+  const foreign = new Promise<Foreign>((resolve) => {
+    thread.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'flush') onFlush(message);
+      else if (message.kind === 'foreign') resolve(message.foreign);
+      else report(message.report);
+    });
+  });
+  thread.on('error', fail);
+  thread.on('exit', (code) => fail(new Error(`engine worker ${data.index} ended early (exit code ${code})`)));
+  return {
+    foreign: Promise.race([foreign, failed]),
+    absorb(mine) {
+      thread.postMessage({ kind: 'absorb', foreign: mine } satisfies AbsorbMessage);
+      return Promise.race([reported, failed]);
+    },
+    async terminate() {
+      await thread.terminate();
+    },
+  };
+}
+
+/** The event loop (progress, signals, messages of the threads) gets a turn this often, milliseconds. */
+const sliceMilliseconds = 40;
+const blockMilliseconds = 10;
+
+/** A worker in the caller's thread, which goes on serving its event loop in between. */
+export function startHere(shared: PipelineShared, index: number, options: WorkerOptions): WorkerHost {
+  let ended = false;
+  const worker = new PartitionWorker(shared, index, options);
+  const work = async (): Promise<Foreign> => {
+    let sliceEnd = performance.now() + sliceMilliseconds;
+    for (;;) {
+      const version = shared.version();
+      const state = ended ? 'done' : worker.step();
+      if (state === 'done') break;
+      // Blocking for a moment wakes at once when there is work; Atomics.waitAsync takes a trip through the event loop.
+      if (state === 'waiting') shared.wait(version, Math.min(blockMilliseconds, worker.waitMilliseconds));
+      if (performance.now() > sliceEnd) {
+        await new Promise((resolve) => setImmediate(resolve));
+        sliceEnd = performance.now() + sliceMilliseconds;
+      }
+    }
+    worker.finish();
+    return worker.exportForeign();
+  };
+  return {
+    foreign: work(),
+    async absorb(mine) {
+      worker.absorb(mine);
+      return worker.report();
+    },
+    async terminate() {
+      ended = true;
+    },
+  };
+}
