@@ -1,0 +1,33 @@
+/**
+ * Bundle the command line and the engine's thread entry: one file each instead of some 250 modules, most of them
+ * typebox's. Starting is what short runs spend their time on: `analyze` of a small file took 0.29 s unbundled and 0.16 s
+ * bundled, and every engine thread loads its code again. Servers' libraries (fastify, ClickHouse ...) stay outside.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const backend = fileURLToPath(new URL('../backend/', import.meta.url));
+const { dependencies, optionalDependencies } = JSON.parse(readFileSync(`${backend}package.json`, 'utf8'));
+const bundled = ['commander', '@sinclair/typebox'];
+const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
+  (name) => !name.startsWith('@netspectra/') && !bundled.includes(name),
+);
+
+await build({
+  entryPoints: {
+    main: `${backend}dist/cli/main.js`,
+    'worker-thread': `${backend}dist/engine/pipeline/worker-thread.js`,
+  },
+  outdir: `${backend}dist/bundle`,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  sourcemap: true,
+  external: external.flatMap((name) => [name, `${name}/*`]),
+  // commander is CommonJS and asks for Node's modules by require.
+  banner: { js: "import { createRequire as nodeRequire } from 'node:module';\nconst require = nodeRequire(import.meta.url);" },
+  logLevel: 'warning',
+});
