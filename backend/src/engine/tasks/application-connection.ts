@@ -229,6 +229,24 @@ export class Connection implements HttpHandler, TlsHandler {
       : 1;
   }
 
+  /**
+   * A side of a TLS connection that waits for nothing: bytes to its next record, -1 when it has not begun; null when it
+   * is in the middle of something (or no TLS).
+   */
+  tlsRemaining(side: number): number | null {
+    const { stream, parser } = this.sides[side]!;
+    if (!(parser instanceof TlsParser) || stream.closed || stream.waiting) return null;
+    if (!stream.started) return -1;
+    return parser.remaining < 0 ? null : parser.remaining;
+  }
+
+  /** Go on with a side where `tlsRemaining` left it. */
+  resumeTls(side: number, next: number, left: number): void {
+    const { stream, parser } = this.sides[side]!;
+    stream.start(next);
+    (parser as TlsParser).resume(left);
+  }
+
   /** No more packets: give up waiting, tell what is half-seen. */
   close(): void {
     this.sides[0].stream.close();

@@ -26,6 +26,7 @@ import { PacketEvent } from '../task.js';
 import type { PacketSelection } from '../task.js';
 import type { FrameCount } from './application-count.js';
 import { Connection } from './application-connection.js';
+import { RecordsResult, TlsRecords } from './application-tls-records.js';
 import type { ConnectionOwner, HttpTransaction } from './application-connection.js';
 
 export { HttpTransaction } from './application-connection.js';
@@ -98,6 +99,8 @@ const idleSecondsMaxDefault = 300;
 /** Connections looked at for the idlest one when there are too many, and for expiry per selection. */
 const clockSteps = 8;
 const closedConnection = -1;
+/** In `connectionOf`: a TLS connection in TlsRecords; less 1 when the client's side is known there, less 2 the server's. */
+const compactTls = -2;
 const flowBegins = PacketEvent.NewFlow | PacketEvent.Reopened;
 const layerOf = new Uint8Array(256);
 layerOf[Application.Dns] = ApplicationLayer.Dns;
@@ -150,8 +153,9 @@ export class ApplicationTracker implements ConnectionOwner {
     seconds: 0,
     nanoseconds: 0,
   };
-  /** per flow: 1 + index into `connections`, 0 = none, closedConnection = it was followed to its end */
+  /** per flow: 1 + index into `connections`, 0 = none, closedConnection = it was followed to its end, or compactTls */
   private connectionOf = new Int32Array(1_024);
+  private readonly records = new TlsRecords();
   private readonly connections: (Connection | undefined)[] = [];
   private readonly free: number[] = [];
   private live = 0;
@@ -212,7 +216,7 @@ export class ApplicationTracker implements ConnectionOwner {
 
   /** Look at every packet of the selection. */
   process(selection: PacketSelection): void {
-    const { batch, rows, flow, events, count } = selection;
+    const { batch, rows, flow, direction, events, count } = selection;
     if (this.layers.length < count) this.layers = new Uint8Array(count * 2);
     this.layers.fill(0, 0, count);
     const { application } = this.flowTable;
@@ -230,7 +234,7 @@ export class ApplicationTracker implements ConnectionOwner {
         if (known > Application.Llmnr) continue;
         if (known === Application.Unknown && transportPayloadLength[row] === 0) continue;
         this.packet = i;
-        this.tcpPacket(batch, row, slot, known);
+        this.tcpPacket(batch, row, slot, known, direction[i]!);
       } else if (transport === udp) {
         const from = sourcePort[row]!;
         const to = destinationPort[row]!;
@@ -339,21 +343,85 @@ export class ApplicationTracker implements ConnectionOwner {
     if (version === 1 || version === 0x6b3343cf) this.flowTable.application[slot] = Application.Quic;
   }
 
-  private tcpPacket(batch: PacketBatch, row: number, slot: number, known: number): void {
+  private tcpPacket(batch: PacketBatch, row: number, slot: number, known: number, direction: number): void {
     if ((batch.layers[row]! & (Layer.Fragment | Layer.HasTcp | Layer.HasPorts)) !== (Layer.HasTcp | Layer.HasPorts)) {
       return;
     }
     const place = slot < this.connectionOf.length ? this.connectionOf[slot]! : 0;
     if (place === closedConnection) return;
-    let connection = place === 0 ? undefined : this.connections[place - 1];
+    if (place <= compactTls) {
+      const length = batch.transportPayloadLength[row]!;
+      if (length === 0) return;
+      const result = this.followRecords(batch, row, slot, compactTls - place, direction, length);
+      if (result !== RecordsResult.Parse) {
+        if (result === RecordsResult.Touched) this.frame(Application.Tls, batch.wireLength[row]!, true);
+        return;
+      }
+    }
+    let connection = place <= 0 ? undefined : this.connections[place - 1];
     this.seconds = batch.timestampSeconds[row]!;
     this.nanoseconds = batch.timestampNanoseconds[row]!;
     if (connection === undefined) {
       if (batch.transportPayloadLength[row] === 0) return;
-      connection = this.begin(batch, row, slot, known);
+      connection =
+        place <= compactTls
+          ? this.expand(batch, row, slot, compactTls - place, direction)
+          : this.begin(batch, row, slot, known);
       if (connection === undefined) return;
     }
-    this.follow(connection, batch, row, slot);
+    this.follow(connection, batch, row, slot, direction);
+  }
+
+  /** A segment of a TLS connection kept in TlsRecords. @param sides bit 0 the client's is known, bit 1 the server's */
+  private followRecords(
+    batch: PacketBatch,
+    row: number,
+    slot: number,
+    sides: number,
+    direction: number,
+    length: number,
+  ): RecordsResult {
+    const start = batch.payloadOffset[row]!;
+    const end = start + Math.min(batch.payloadLength[row]!, length);
+    const sequence = batch.tcpSequence[row]!;
+    if ((sides & (1 << direction)) === 0) {
+      if (recognizeTls(batch.payload, start, end) !== Recognition.Yes) return RecordsResult.Parse;
+      this.records.set(slot, direction, sequence, 0);
+      this.connectionOf[slot] = compactTls - (sides | (1 << direction));
+    }
+    return this.records.follow(slot, direction, sequence, length, batch.payload, start, end);
+  }
+
+  /** Back to parsers: the segment at hand is not a plain one. */
+  private expand(batch: PacketBatch, row: number, slot: number, before: number, direction: number): Connection {
+    // followRecords may have come to know the side only now; the parsers start there all the same.
+    const sides = Math.max(before, compactTls - this.connectionOf[slot]!);
+    const connection = this.connect(batch, row, slot, Application.Tls);
+    connection.wasConfirmed = true;
+    for (const side of [0, 1]) {
+      const way = side === 0 ? direction : 1 - direction;
+      if ((sides & (1 << way)) !== 0)
+        connection.resumeTls(side, this.records.next(slot, way), this.records.left(slot, way));
+    }
+    return connection;
+  }
+
+  /** A TLS connection that is in the middle of nothing needs no parsers. */
+  private compact(connection: Connection, slot: number, side: number, direction: number): void {
+    const mine = connection.tlsRemaining(side);
+    const peers = connection.tlsRemaining(1 - side);
+    if (mine === null || peers === null) return;
+    this.forget(connection);
+    let place = compactTls;
+    if (mine >= 0) {
+      this.records.set(slot, direction, connection.sides[side]!.stream.next, mine);
+      place -= 1 << direction;
+    }
+    if (peers >= 0) {
+      this.records.set(slot, 1 - direction, connection.sides[1 - side]!.stream.next, peers);
+      place -= 1 << (1 - direction);
+    }
+    this.connectionOf[slot] = place;
   }
 
   /** The first payload of a flow (or the first since its connection was given up): is it one to follow? */
@@ -377,19 +445,25 @@ export class ApplicationTracker implements ConnectionOwner {
       else if (isLikely[from] === 0 && isLikely[to] === 0) this.flowTable.application[slot] = Application.Other;
       return undefined;
     }
+    const connection = this.connect(batch, row, slot, found);
+    connection.wasConfirmed = known !== Application.Unknown;
+    if ((batch.tcpFlags[row]! & ackFlag) !== 0) connection.sides[1].stream.start(batch.tcpAcknowledgment[row]!);
+    return connection;
+  }
+
+  /** A new connection whose side 0 sent the packet at hand. */
+  private connect(batch: PacketBatch, row: number, slot: number, found: number): Connection {
     if (this.live >= this.connectionsMax) this.evictOne();
     const connection = new Connection(
       this,
       slot,
       found,
       found === Application.Http ? 'http' : found === Application.Tls ? 'tls' : 'dns',
-      from,
-      to,
+      batch.sourcePort[row]!,
+      batch.destinationPort[row]!,
       batch.sourceAddress.subarray(row << 2, (row << 2) + 4),
     );
-    connection.wasConfirmed = known !== Application.Unknown;
     connection.stamp.read(this.flowTable, slot);
-    if ((batch.tcpFlags[row]! & ackFlag) !== 0) connection.sides[1].stream.start(batch.tcpAcknowledgment[row]!);
     const index = this.free.pop() ?? this.connections.length;
     this.connections[index] = connection;
     this.live += 1;
@@ -398,7 +472,7 @@ export class ApplicationTracker implements ConnectionOwner {
     return connection;
   }
 
-  private follow(connection: Connection, batch: PacketBatch, row: number, slot: number): void {
+  private follow(connection: Connection, batch: PacketBatch, row: number, slot: number, direction: number): void {
     const flags = batch.tcpFlags[row]!;
     const side = connection.sideOf(batch.sourceAddress, row, batch.sourcePort[row]!);
     const stream = connection.sides[side]!.stream;
@@ -436,6 +510,8 @@ export class ApplicationTracker implements ConnectionOwner {
       const confirmed = connection.confirmed;
       this.forget(connection);
       if (confirmed) this.connectionOf[slot] = closedConnection;
+    } else if (connection.application === Application.Tls && connection.confirmed) {
+      this.compact(connection, slot, side, direction);
     }
     connection.closingWireLength = 0;
   }

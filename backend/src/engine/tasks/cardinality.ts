@@ -287,7 +287,7 @@ class CardinalityTask implements Task<CardinalityReport> {
       const { key, distinct } = this.options.spreaders[s]!;
       const p = spreaders.log2Registers;
       for (const { entry } of spreaders.top(this.options.spreader_rows, this.options.spreader_minimum)) {
-        const address = keyText('address', spreaders.words, entry);
+        const address = keyText('address', spreaders.keyOf(entry), 0);
         this.row(start, seconds, `${distinct}_per_${key}`, address, p, slot.packets, spreaders.registersOf(entry));
       }
       spreaders.reset();

@@ -147,9 +147,9 @@ function reportOf(state: FrequencyReport['state'], topMax: number): FrequencyRep
 interface Slot {
   /** by index in tableSubjects */
   readonly tables: readonly (HeavyKeys | undefined)[];
-  /** bytes and packets by turns, by port: source, destination; by protocol */
-  readonly sourcePorts: Float64Array;
-  readonly destinationPorts: Float64Array;
+  /** by port: bytes and packets from it, bytes and packets to it */
+  readonly ports: Float64Array;
+  /** by protocol: bytes and packets */
   readonly protocols: Float64Array;
   /** by subject; only when windows are kept */
   readonly sketches: Partial<Record<FrequencySubject, CountMin>>;
@@ -279,8 +279,7 @@ class FrequencyTask implements Task<FrequencyReport> {
       tables: tableSubjects.map((subject) =>
         subjects.includes(subject) ? new HeavyKeys(keyWords[kinds[subject]], candidates, sketches[subject]) : undefined,
       ),
-      sourcePorts: new Float64Array(ports * 2),
-      destinationPorts: new Float64Array(ports * 2),
+      ports: new Float64Array(ports * 4),
       protocols: new Float64Array(protocols * 2),
       sketches,
     };
@@ -290,16 +289,17 @@ class FrequencyTask implements Task<FrequencyReport> {
   private stateOf(slot: Slot, subject: FrequencySubject): HeavyKeysState {
     const table = slot.tables[(tableSubjects as readonly string[]).indexOf(subject)];
     if (table) return table.state();
-    const counts =
-      subject === 'src_port' ? slot.sourcePorts : subject === 'dst_port' ? slot.destinationPorts : slot.protocols;
+    const counts = subject === 'protocol' ? slot.protocols : slot.ports;
+    const stride = subject === 'protocol' ? 2 : 4;
+    const first = subject === 'dst_port' ? 2 : 0;
     let size = 0;
-    for (let at = 1; at < counts.length; at += 2) if (counts[at] !== 0) size += 1;
+    for (let at = first; at < counts.length; at += stride) if (counts[at + 1] !== 0) size += 1;
     const words = new Uint32Array(size);
     const counters = new Float64Array(size * counterFields);
     let entry = 0;
-    for (let at = 0; at < counts.length; at += 2) {
+    for (let at = first; at < counts.length; at += stride) {
       if (counts[at + 1] === 0) continue;
-      words[entry] = at >>> 1;
+      words[entry] = (at - first) / stride;
       counters[entry * counterFields] = counts[at]!;
       counters[entry * counterFields + countedPackets] = counts[at + 1]!;
       entry += 1;
@@ -332,8 +332,7 @@ class FrequencyTask implements Task<FrequencyReport> {
       sketch.reset();
     }
     for (const table of slot.tables) table?.reset();
-    slot.sourcePorts.fill(0);
-    slot.destinationPorts.fill(0);
+    slot.ports.fill(0);
     slot.protocols.fill(0);
   }
 
@@ -383,7 +382,7 @@ class FrequencyTask implements Task<FrequencyReport> {
 
 /** Add flows from .. to - 1 to the ports they sent from and to, and to their protocols. */
 function countPorts(slot: Slot, deltas: FlowDeltas, from: number, to: number): void {
-  const { sourcePorts, destinationPorts, protocols: byProtocol } = slot;
+  const { ports: byPort, protocols: byProtocol } = slot;
   const { client, server, hasPorts } = deltas;
   for (let row = from; row < to; row += 1) {
     const sent = client.bytes[row]!;
@@ -394,15 +393,16 @@ function countPorts(slot: Slot, deltas: FlowDeltas, from: number, to: number): v
     byProtocol[at] = byProtocol[at]! + sent + answered;
     byProtocol[at + 1] = byProtocol[at + 1]! + sentPackets + answeredPackets;
     if (hasPorts[row] === 0) continue;
-    const clientPort = client.ports[row]! << 1;
-    const serverPort = server.ports[row]! << 1;
-    sourcePorts[clientPort] = sourcePorts[clientPort]! + sent;
-    sourcePorts[clientPort + 1] = sourcePorts[clientPort + 1]! + sentPackets;
-    sourcePorts[serverPort] = sourcePorts[serverPort]! + answered;
-    sourcePorts[serverPort + 1] = sourcePorts[serverPort + 1]! + answeredPackets;
-    destinationPorts[serverPort] = destinationPorts[serverPort]! + sent;
-    destinationPorts[serverPort + 1] = destinationPorts[serverPort + 1]! + sentPackets;
-    destinationPorts[clientPort] = destinationPorts[clientPort]! + answered;
-    destinationPorts[clientPort + 1] = destinationPorts[clientPort + 1]! + answeredPackets;
+    const clientPort = client.ports[row]! << 2;
+    const serverPort = server.ports[row]! << 2;
+    byPort[clientPort] = byPort[clientPort]! + sent;
+    byPort[clientPort + 1] = byPort[clientPort + 1]! + sentPackets;
+    byPort[serverPort + 2] = byPort[serverPort + 2]! + sent;
+    byPort[serverPort + 3] = byPort[serverPort + 3]! + sentPackets;
+    if (answeredPackets === 0) continue;
+    byPort[clientPort + 2] = byPort[clientPort + 2]! + answered;
+    byPort[clientPort + 3] = byPort[clientPort + 3]! + answeredPackets;
+    byPort[serverPort] = byPort[serverPort]! + answered;
+    byPort[serverPort + 1] = byPort[serverPort + 1]! + answeredPackets;
   }
 }

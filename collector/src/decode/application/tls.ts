@@ -162,6 +162,24 @@ export class TlsParser {
     return this.state === State.Lost;
   }
 
+  /**
+   * Bytes still to come of the record at hand when nothing else is half-done (0: a record's header is next), else -1.
+   * A parser that `resume`s with this number goes on as this one would.
+   */
+  get remaining(): number {
+    if (this.collecting) return -1;
+    if (this.state === State.Body) return this.left;
+    return this.state === State.Header && this.headerHave === 0 ? 0 : -1;
+  }
+
+  /** Go on in a connection whose ClientHello was seen, `left` bytes before the next record. */
+  resume(left: number): void {
+    this.left = left;
+    this.state = left > 0 ? State.Body : State.Header;
+    this.confirmed = true;
+    this.greeted = true;
+  }
+
   /** The next bytes of the stream, one segment's. */
   data(bytes: Uint8Array, start: number, end: number): void {
     let at = start;
