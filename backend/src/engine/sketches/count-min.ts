@@ -20,9 +20,8 @@ export const depthMax = 16;
 export class CountMin {
   readonly depth: number;
   readonly log2Width: number;
-  /** depth rows of 2^log2Width cells, one after the other */
-  readonly bytes: Float64Array;
-  readonly packets: Float64Array;
+  /** depth rows of 2^log2Width cells, one after the other; a cell is bytes and packets, so that a key costs a line a row */
+  private readonly cells: Float64Array;
   totalBytes = 0;
   totalPackets = 0;
 
@@ -35,17 +34,26 @@ export class CountMin {
     }
     this.depth = depth;
     this.log2Width = log2Width;
-    this.bytes = new Float64Array(depth << log2Width);
-    this.packets = new Float64Array(depth << log2Width);
+    this.cells = new Float64Array(2 * (depth << log2Width));
+  }
+
+  /** A copy of the cells' bytes, row after row. */
+  get bytes(): Float64Array {
+    return this.cells.filter((_, i) => (i & 1) === 0);
+  }
+
+  /** A copy of the cells' packets, row after row. */
+  get packets(): Float64Array {
+    return this.cells.filter((_, i) => (i & 1) === 1);
   }
 
   /** Add to a key by its 64-bit hash. */
   add(high: number, low: number, bytes: number, packets: number): void {
-    const { depth, log2Width } = this;
+    const { cells, depth, log2Width } = this;
     for (let row = 0; row < depth; row += 1) {
-      const cell = (row << log2Width) + countMinCell(high, low, row, log2Width);
-      this.bytes[cell] = this.bytes[cell]! + bytes;
-      this.packets[cell] = this.packets[cell]! + packets;
+      const at = ((row << log2Width) + countMinCell(high, low, row, log2Width)) << 1;
+      cells[at] = cells[at]! + bytes;
+      cells[at + 1] = cells[at + 1]! + packets;
     }
     this.totalBytes += bytes;
     this.totalPackets += packets;
@@ -53,12 +61,12 @@ export class CountMin {
 
   /** At least the key's bytes. */
   estimateBytes(high: number, low: number): number {
-    return this.least(this.bytes, high, low);
+    return this.least(0, high, low);
   }
 
   /** At least the key's packets. */
   estimatePackets(high: number, low: number): number {
-    return this.least(this.packets, high, low);
+    return this.least(1, high, low);
   }
 
   /** An estimate is above the truth by at most this part of the total ... */
@@ -74,25 +82,23 @@ export class CountMin {
   /** Add all that `other` holds; throws when it has another shape. */
   merge(other: CountMin): void {
     if (other.depth !== this.depth || other.log2Width !== this.log2Width) throw new Error('Count-Min of another shape');
-    for (let i = 0; i < this.bytes.length; i += 1) {
-      this.bytes[i] = this.bytes[i]! + other.bytes[i]!;
-      this.packets[i] = this.packets[i]! + other.packets[i]!;
-    }
+    for (let i = 0; i < this.cells.length; i += 1) this.cells[i] = this.cells[i]! + other.cells[i]!;
     this.totalBytes += other.totalBytes;
     this.totalPackets += other.totalPackets;
   }
 
   reset(): void {
-    this.bytes.fill(0);
-    this.packets.fill(0);
+    this.cells.fill(0);
     this.totalBytes = 0;
     this.totalPackets = 0;
   }
 
-  private least(cells: Float64Array, high: number, low: number): number {
+  /** @param field 0 bytes, 1 packets */
+  private least(field: number, high: number, low: number): number {
+    const { cells, depth, log2Width } = this;
     let least = Infinity;
-    for (let row = 0; row < this.depth; row += 1) {
-      const value = cells[(row << this.log2Width) + countMinCell(high, low, row, this.log2Width)]!;
+    for (let row = 0; row < depth; row += 1) {
+      const value = cells[(((row << log2Width) + countMinCell(high, low, row, log2Width)) << 1) + field]!;
       if (value < least) least = value;
     }
     return least;

@@ -14,6 +14,7 @@
  *
  * Merging adds counts and errors; a key that one side lacks gets that side's `evicted` as error. All is deterministic.
  */
+import { nthSmallest } from './nth-smallest.js';
 import type { CountMin } from './count-min.js';
 import { hashResult, hashWords } from '../../sketch-math/index.js';
 
@@ -23,6 +24,9 @@ export const countedPackets = 1;
 export const errorBytes = 2;
 export const errorPackets = 3;
 export const counterFields = 4;
+/** Words of a record after its counters. */
+const hashWordAt = 2 * counterFields;
+const keyWord = hashWordAt + 2;
 
 export const capacityMin = 16;
 /** Entry numbers fit 16 bits. */
@@ -43,10 +47,6 @@ export class HeavyKeys {
   readonly width: number;
   readonly capacity: number;
   size = 0;
-  /** key words, `width` an entry */
-  words: Uint32Array;
-  /** counterFields an entry */
-  counters: Float64Array;
   /** a key that is not in the table has at most so much */
   evictedBytes = 0;
   evictedPackets = 0;
@@ -56,11 +56,17 @@ export class HeavyKeys {
   movedFrom = new Uint32Array(0);
   /** where the counts of evicted keys are added */
   private readonly overflow: CountMin | undefined;
-  private hashes: Uint32Array;
+  /**
+   * `stride` words an entry: counterFields float64 counters, the hash (high, low), the key. One record and not an array of
+   * each, so that to find and count an address touches one cache line (64 bytes).
+   */
+  private records: Uint32Array;
+  /** the same memory */
+  private counters: Float64Array;
+  private readonly stride: number;
   /** open addressing: pairs of a hash's low half and entry number + 1 (0 = free), so that a probe touches one line */
   private index: Uint32Array;
   private room: number;
-  private order = 0x9e3779b9;
   /** Keeps the reads of `addRows` that only fetch from being optimised away. */
   touched = 0;
 
@@ -77,9 +83,9 @@ export class HeavyKeys {
     this.capacity = capacity;
     this.overflow = overflow;
     this.room = Math.min(capacity, 1024);
-    this.words = new Uint32Array(this.room * width);
-    this.counters = new Float64Array(this.room * counterFields);
-    this.hashes = new Uint32Array(this.room * 2);
+    this.stride = Math.ceil((keyWord + width) / 4) * 4;
+    this.records = new Uint32Array(this.room * this.stride);
+    this.counters = new Float64Array(this.records.buffer);
     this.index = new Uint32Array(indexLength(this.room));
   }
 
@@ -104,20 +110,28 @@ export class HeavyKeys {
     }
     const entry = this.size;
     this.size += 1;
-    for (let i = 0; i < width; i += 1) this.words[entry * width + i] = words[offset + i]!;
-    this.hashes[entry * 2] = high;
-    this.hashes[entry * 2 + 1] = low;
-    const at = entry * counterFields;
-    this.counters[at + countedBytes] = 0;
-    this.counters[at + countedPackets] = 0;
-    this.counters[at + errorBytes] = this.evictedBytes;
-    this.counters[at + errorPackets] = this.evictedPackets;
+    const { records, counters } = this;
+    const record = entry * this.stride;
+    for (let i = 0; i < width; i += 1) records[record + keyWord + i] = words[offset + i]!;
+    records[record + hashWordAt] = high;
+    records[record + hashWordAt + 1] = low;
+    const at = record >>> 1;
+    counters[at + countedBytes] = 0;
+    counters[at + countedPackets] = 0;
+    counters[at + errorBytes] = this.evictedBytes;
+    counters[at + errorPackets] = this.evictedPackets;
     this.place(entry, low);
     return entry;
   }
 
+  /** Words of a key, a view that a purge makes void. */
+  keyOf(entry: number): Uint32Array {
+    const at = entry * this.stride + keyWord;
+    return this.records.subarray(at, at + this.width);
+  }
+
   add(entry: number, bytes: number, packets: number): void {
-    const at = entry * counterFields;
+    const at = (entry * this.stride) >>> 1;
     this.counters[at] = this.counters[at]! + bytes;
     this.counters[at + countedPackets] = this.counters[at + countedPackets]! + packets;
   }
@@ -136,19 +150,19 @@ export class HeavyKeys {
     from: number,
     to: number,
   ): void {
-    const { index, width } = this;
+    const { index, records, stride, width } = this;
     const mask = index.length - 1;
     let touched = 0;
     for (let row = from; row < to; row += 1) {
       if (packets[row] === 0) continue;
       const stored = index[((hashes[(row << 1) + 1]! << 1) & mask) + 1]!;
-      if (stored !== 0) touched ^= this.words[(stored - 1) * width]! ^ this.counters[(stored - 1) * counterFields]!;
+      if (stored !== 0) touched ^= records[(stored - 1) * stride]!;
     }
     this.touched = touched;
     for (let row = from; row < to; row += 1) {
       if (packets[row] === 0) continue;
       const entry = this.entryHashed(words, row * width, hashes[row << 1]!, hashes[(row << 1) + 1]!);
-      const at = entry * counterFields;
+      const at = (entry * stride) >>> 1;
       const { counters } = this;
       counters[at] = counters[at]! + bytes[row]!;
       counters[at + countedPackets] = counters[at + countedPackets]! + packets[row]!;
@@ -176,7 +190,7 @@ export class HeavyKeys {
     // First as if the other side had none of our keys; what it does have is put right below.
     if (state.evictedBytes > 0 || state.evictedPackets > 0) {
       for (let entry = 0; entry < this.size; entry += 1) {
-        const at = entry * counterFields;
+        const at = (entry * this.stride) >>> 1;
         this.counters[at + errorBytes] = this.counters[at + errorBytes]! + state.evictedBytes;
         this.counters[at + errorPackets] = this.counters[at + errorPackets]! + state.evictedPackets;
       }
@@ -184,7 +198,7 @@ export class HeavyKeys {
       this.evictedPackets += state.evictedPackets;
     }
     for (let other = 0; other < state.size; other += 1) {
-      const at = this.entry(state.words, other * this.width) * counterFields;
+      const at = (this.entry(state.words, other * this.width) * this.stride) >>> 1;
       const from = other * counterFields;
       const { counters } = this;
       counters[at] = counters[at]! + theirs[from]!;
@@ -196,27 +210,28 @@ export class HeavyKeys {
 
   /** A copy of what the table holds. */
   state(): HeavyKeysState {
-    return {
-      width: this.width,
-      size: this.size,
-      words: this.words.slice(0, this.size * this.width),
-      counters: this.counters.slice(0, this.size * counterFields),
-      evictedBytes: this.evictedBytes,
-      evictedPackets: this.evictedPackets,
-    };
+    const { counters, records, size, stride, width } = this;
+    const words = new Uint32Array(size * width);
+    const counts = new Float64Array(size * counterFields);
+    for (let entry = 0; entry < size; entry += 1) {
+      const record = entry * stride;
+      for (let i = 0; i < width; i += 1) words[entry * width + i] = records[record + keyWord + i]!;
+      for (let i = 0; i < counterFields; i += 1) counts[entry * counterFields + i] = counters[(record >>> 1) + i]!;
+    }
+    const { evictedBytes, evictedPackets } = this;
+    return { width, size, words, counters: counts, evictedBytes, evictedPackets };
   }
 
   private find(words: Uint32Array, offset: number, low: number): number {
-    const { index, width } = this;
-    const mine = this.words;
+    const { index, records, stride, width } = this;
     const mask = index.length - 1;
     for (let at = (low << 1) & mask; ; at = (at + 2) & mask) {
       const stored = index[at + 1]!;
       if (stored === 0) return -1;
       if (index[at] !== low) continue;
-      const base = (stored - 1) * width;
+      const base = (stored - 1) * stride + keyWord;
       let same = 0;
-      while (same < width && mine[base + same] === words[offset + same]) same += 1;
+      while (same < width && records[base + same] === words[offset + same]) same += 1;
       if (same === width) return stored - 1;
     }
   }
@@ -232,41 +247,39 @@ export class HeavyKeys {
 
   private rebuildIndex(): void {
     this.index.fill(0);
-    for (let entry = 0; entry < this.size; entry += 1) this.place(entry, this.hashes[entry * 2 + 1]!);
+    for (let entry = 0; entry < this.size; entry += 1) {
+      this.place(entry, this.records[entry * this.stride + hashWordAt + 1]!);
+    }
   }
 
   private grow(): void {
     this.room = Math.min(this.capacity, this.room * 4);
-    const words = new Uint32Array(this.room * this.width);
-    words.set(this.words);
-    this.words = words;
-    const counters = new Float64Array(this.room * counterFields);
-    counters.set(this.counters);
-    this.counters = counters;
-    const hashes = new Uint32Array(this.room * 2);
-    hashes.set(this.hashes);
-    this.hashes = hashes;
+    const records = new Uint32Array(this.room * this.stride);
+    records.set(this.records);
+    this.records = records;
+    this.counters = new Float64Array(records.buffer);
     this.index = new Uint32Array(indexLength(this.room));
     this.rebuildIndex();
   }
 
   /** Evict the lighter half (by upper bound of bytes; of equals the older ones). */
   private purge(): void {
-    const { counters, words, hashes, width } = this;
+    const { counters, records, stride } = this;
     const count = this.size;
     const evict = count >> 1;
     const uppers = new Float64Array(count);
     for (let entry = 0; entry < count; entry += 1) {
-      uppers[entry] = counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
+      const at = (entry * stride) >>> 1;
+      uppers[entry] = counters[at]! + counters[at + errorBytes]!;
     }
-    const threshold = this.smallest(uppers.slice(), evict);
+    const threshold = nthSmallest(uppers.slice(), evict);
     let below = 0;
     for (const upper of uppers) if (upper < threshold) below += 1;
     let equals = evict - below; // so many of those at the threshold go too
     if (this.movedFrom.length < this.capacity) this.movedFrom = new Uint32Array(this.capacity);
     let kept = 0;
     for (let entry = 0; entry < count; entry += 1) {
-      const at = entry * counterFields;
+      const at = (entry * stride) >>> 1;
       const upper = uppers[entry]!;
       if (upper < threshold || (upper === threshold && equals > 0)) {
         if (upper === threshold) equals -= 1;
@@ -278,10 +291,7 @@ export class HeavyKeys {
       }
       if (kept < entry) {
         // Word by word: so few cost less than a call of copyWithin.
-        for (let i = 0; i < width; i += 1) words[kept * width + i] = words[entry * width + i]!;
-        for (let i = 0; i < counterFields; i += 1) counters[kept * counterFields + i] = counters[at + i]!;
-        hashes[kept * 2] = hashes[entry * 2]!;
-        hashes[kept * 2 + 1] = hashes[entry * 2 + 1]!;
+        for (let i = 0; i < stride; i += 1) records[kept * stride + i] = records[entry * stride + i]!;
       }
       this.movedFrom[kept] = entry;
       kept += 1;
@@ -292,36 +302,12 @@ export class HeavyKeys {
   }
 
   private addEntryTo(sketch: CountMin, entry: number): void {
-    const at = entry * counterFields;
+    const record = entry * this.stride;
+    const at = record >>> 1;
     const bytes = this.counters[at]!;
     const packets = this.counters[at + countedPackets]!;
-    if (packets > 0 || bytes > 0) sketch.add(this.hashes[entry * 2]!, this.hashes[entry * 2 + 1]!, bytes, packets);
-  }
-
-  /** The value that would stand at `rank` if `values` were sorted (Hoare's selection; pivots from a fixed random row). */
-  private smallest(values: Float64Array, rank: number): number {
-    let low = 0;
-    let high = values.length - 1;
-    while (low < high) {
-      this.order = (Math.imul(this.order, 0x915f77f5) + 1) >>> 0;
-      const pivot = values[low + (this.order % (high - low + 1))]!;
-      let i = low;
-      let j = high;
-      while (i <= j) {
-        while (values[i]! < pivot) i += 1;
-        while (values[j]! > pivot) j -= 1;
-        if (i > j) break;
-        const kept = values[i]!;
-        values[i] = values[j]!;
-        values[j] = kept;
-        i += 1;
-        j -= 1;
-      }
-      if (rank <= j) high = j;
-      else if (rank >= i) low = i;
-      else break;
-    }
-    return values[rank]!;
+    if (packets === 0 && bytes === 0) return;
+    sketch.add(this.records[record + hashWordAt]!, this.records[record + hashWordAt + 1]!, bytes, packets);
   }
 }
 
@@ -346,13 +332,14 @@ export function mergeHeavyKeys(states: readonly HeavyKeysState[]): HeavyKeys {
  */
 export function heaviest(state: HeavyKeysState, count: number): number[] {
   const { counters, size, width } = state;
-  const upper = (entry: number) => counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
-  let entries = Array.from({ length: size }, (_, entry) => entry);
-  if (size > count) {
-    const sorted = Float64Array.from({ length: size }, (_, entry) => upper(entry)).sort();
-    const threshold = sorted[size - count]!;
-    entries = entries.filter((entry) => upper(entry) >= threshold);
+  const uppers = new Float64Array(size);
+  for (let entry = 0; entry < size; entry += 1) {
+    uppers[entry] = counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
   }
+  const threshold = size > count ? nthSmallest(uppers.slice(), size - count) : 0;
+  const entries: number[] = [];
+  for (let entry = 0; entry < size; entry += 1) if (uppers[entry]! >= threshold) entries.push(entry);
+  const upper = (entry: number) => uppers[entry]!;
   const bytes = new Uint8Array(state.words.buffer, state.words.byteOffset, state.words.byteLength);
   const keyBytes = width * 4;
   const compareKeys = (a: number, b: number): number => {

@@ -9,7 +9,7 @@ import { addToRegisters, boundsOf } from './hyper-log-log.js';
 import type { Estimate } from './hyper-log-log.js';
 
 export interface Spreader extends Estimate {
-  /** entry number, for `words` */
+  /** entry number, for `keyOf` */
   entry: number;
 }
 
@@ -31,9 +31,9 @@ export class SuperSpreaders {
     return this.keys.size;
   }
 
-  /** Key words, four an entry. */
-  get words(): Uint32Array {
-    return this.keys.words;
+  /** The four words of an entry's address. */
+  keyOf(entry: number): Uint32Array {
+    return this.keys.keyOf(entry).slice();
   }
 
   /**
