@@ -39,12 +39,12 @@ export class CountMin {
 
   /** A copy of the cells' bytes, row after row. */
   get bytes(): Float64Array {
-    return this.cells.filter((_, i) => (i & 1) === 0);
+    return this.column(0);
   }
 
   /** A copy of the cells' packets, row after row. */
   get packets(): Float64Array {
-    return this.cells.filter((_, i) => (i & 1) === 1);
+    return this.column(1);
   }
 
   /** Add to a key by its 64-bit hash. */
@@ -91,6 +91,12 @@ export class CountMin {
     this.cells.fill(0);
     this.totalBytes = 0;
     this.totalPackets = 0;
+  }
+
+  private column(field: number): Float64Array {
+    const values = new Float64Array(this.cells.length / 2);
+    for (let i = 0; i < values.length; i += 1) values[i] = this.cells[i * 2 + field]!;
+    return values;
   }
 
   /** @param field 0 bytes, 1 packets */

@@ -66,6 +66,9 @@ export class HeavyKeys {
   private readonly stride: number;
   /** open addressing: pairs of a hash's low half and entry number + 1 (0 = free), so that a probe touches one line */
   private index: Uint32Array;
+  /** for purges: upper bounds, and room to select among them */
+  private uppers = new Float64Array(0);
+  private scratch = new Float64Array(0);
   private room: number;
   /** Keeps the reads of `addRows` that only fetch from being optimised away. */
   touched = 0;
@@ -179,7 +182,6 @@ export class HeavyKeys {
     this.evictedBytes = 0;
     this.evictedPackets = 0;
     this.purges += 1;
-    this.movedFrom = this.movedFrom.subarray(0, 0);
     this.index.fill(0);
   }
 
@@ -267,16 +269,20 @@ export class HeavyKeys {
     const { counters, records, stride } = this;
     const count = this.size;
     const evict = count >> 1;
-    const uppers = new Float64Array(count);
+    if (this.uppers.length < this.capacity) {
+      this.uppers = new Float64Array(this.capacity);
+      this.scratch = new Float64Array(this.capacity);
+      this.movedFrom = new Uint32Array(this.capacity);
+    }
+    const { uppers } = this;
     for (let entry = 0; entry < count; entry += 1) {
       const at = (entry * stride) >>> 1;
       uppers[entry] = counters[at]! + counters[at + errorBytes]!;
     }
-    const threshold = nthSmallest(uppers.slice(), evict);
+    const threshold = nthSmallest(uppers, count, evict, this.scratch);
     let below = 0;
-    for (const upper of uppers) if (upper < threshold) below += 1;
+    for (let entry = 0; entry < count; entry += 1) below += uppers[entry]! < threshold ? 1 : 0;
     let equals = evict - below; // so many of those at the threshold go too
-    if (this.movedFrom.length < this.capacity) this.movedFrom = new Uint32Array(this.capacity);
     let kept = 0;
     for (let entry = 0; entry < count; entry += 1) {
       const at = (entry * stride) >>> 1;
@@ -291,7 +297,9 @@ export class HeavyKeys {
       }
       if (kept < entry) {
         // Word by word: so few cost less than a call of copyWithin.
-        for (let i = 0; i < stride; i += 1) records[kept * stride + i] = records[entry * stride + i]!;
+        const to = (kept * stride) >>> 1;
+        for (let i = 0; i < counterFields; i += 1) counters[to + i] = counters[at + i]!;
+        for (let i = hashWordAt; i < stride; i += 1) records[kept * stride + i] = records[entry * stride + i]!;
       }
       this.movedFrom[kept] = entry;
       kept += 1;
@@ -336,7 +344,7 @@ export function heaviest(state: HeavyKeysState, count: number): number[] {
   for (let entry = 0; entry < size; entry += 1) {
     uppers[entry] = counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
   }
-  const threshold = size > count ? nthSmallest(uppers.slice(), size - count) : 0;
+  const threshold = size > count ? nthSmallest(uppers, size, size - count) : 0;
   const entries: number[] = [];
   for (let entry = 0; entry < size; entry += 1) if (uppers[entry]! >= threshold) entries.push(entry);
   const upper = (entry: number) => uppers[entry]!;

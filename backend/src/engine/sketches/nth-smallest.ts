@@ -9,30 +9,41 @@ const sampleSlack = 24;
 /** Below so many values the sample costs more than it spares. */
 const sampledFrom = 2048;
 
-/** The value that would stand at `rank` (0 = smallest) if `values` were sorted. May reorder `values`. */
-export function nthSmallest(values: Float64Array, rank: number): number {
-  const count = values.length;
-  if (count < sampledFrom) return select(values, count, rank);
+/**
+ * The value that would stand at `rank` (0 = smallest) if the first `count` values were sorted; they keep their places.
+ * @param scratch room for `count` values
+ */
+export function nthSmallest(
+  values: Float64Array,
+  count: number,
+  rank: number,
+  scratch: Float64Array = new Float64Array(count),
+): number {
+  if (count < sampledFrom) return selectCopy(values, count, rank, scratch);
   const sample = new Float64Array(sampled);
   for (let i = 0; i < sampled; i += 1) sample[i] = values[Math.floor((i * count) / sampled)]!;
   sample.sort();
   const middle = Math.floor((rank / count) * sampled);
   const low = middle < sampleSlack ? -Infinity : sample[middle - sampleSlack]!;
   const high = middle + sampleSlack >= sampled ? Infinity : sample[middle + sampleSlack]!;
-  const between = new Float64Array(count);
   let below = 0;
   let found = 0;
   for (let i = 0; i < count; i += 1) {
     const value = values[i]!;
     below += value < low ? 1 : 0;
-    between[found] = value;
+    scratch[found] = value;
     found += value >= low && value <= high ? 1 : 0;
   }
-  if (rank < below || rank >= below + found) return select(values, count, rank);
-  return select(between, found, rank - below);
+  if (rank < below || rank >= below + found) return selectCopy(values, count, rank, scratch);
+  return select(scratch, found, rank - below);
 }
 
-/** Hoare's selection among the first `count` values; pivots from a fixed row of numbers. */
+function selectCopy(values: Float64Array, count: number, rank: number, scratch: Float64Array): number {
+  scratch.set(values.subarray(0, count));
+  return select(scratch, count, rank);
+}
+
+/** Hoare's selection among the first `count` values, which it reorders; pivots from a fixed row of numbers. */
 function select(values: Float64Array, count: number, rank: number): number {
   let low = 0;
   let high = count - 1;

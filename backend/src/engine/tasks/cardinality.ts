@@ -199,12 +199,13 @@ class CardinalityTask implements Task<CardinalityReport> {
     if (this.context.report) markPorts(this.portsSeen, deltas, 0, count);
     if (!this.context.windows) return;
     windows.earn(deltas.packets);
-    let to = 0;
-    for (let from = 0; from < count; from = to) {
+    let from = 0;
+    while (from < count) {
       const number = windows.slot(seconds[from]!, client.packets[from]! + server.packets[from]!);
-      to = from + 1;
+      let to = from + 1;
       while (to < count && windows.holds(number, seconds[to]!)) to += 1;
       this.countWindow((this.slots[number] ??= this.createSlot()), deltas, from, to);
+      from = to;
     }
   }
 

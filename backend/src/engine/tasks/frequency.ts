@@ -223,12 +223,13 @@ class FrequencyTask implements Task<FrequencyReport> {
       return;
     }
     windows.earn(deltas.packets);
-    let to = 0;
-    for (let from = 0; from < count; from = to) {
+    let from = 0;
+    while (from < count) {
       const number = windows.slot(seconds[from]!, client.packets[from]! + server.packets[from]!);
-      to = from + 1;
+      let to = from + 1;
       while (to < count && windows.holds(number, seconds[to]!)) to += 1;
       this.countWindow(this.slot(number), deltas, from, to);
+      from = to;
     }
   }
 
