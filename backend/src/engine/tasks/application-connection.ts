@@ -165,6 +165,8 @@ export class Connection implements HttpHandler, TlsHandler {
   wasConfirmed = false;
   /** event time of the last packet, seconds */
   lastSeconds = 0;
+  /** which direction of the flow (0 client, 1 server) side 0 is */
+  direction0 = 0;
   /** an HTTP CONNECT or Upgrade succeeded: what follows is no HTTP, but may be TLS */
   tunnel = false;
   /** wire length of the frame that closes a stream */
@@ -227,6 +229,25 @@ export class Connection implements HttpHandler, TlsHandler {
       sourceAddress[at + 3] === this.address3
       ? 0
       : 1;
+  }
+
+  /**
+   * A side of an HTTP connection that is plain now: 0 not, else bytes to the end of its body; -1 when what comes is no
+   * HTTP until a message begins.
+   */
+  httpPlain(side: number): number {
+    const { stream, parser } = this.sides[side]!;
+    if (!(parser instanceof HttpParser) || !stream.started || stream.closed || stream.waiting || this.tunnel) return 0;
+    return parser.lost && this.confirmed ? -1 : parser.bodyRemaining;
+  }
+
+  /** A side has gone on to `next` without us. */
+  catchUp(side: number, next: number): void {
+    const { stream, parser } = this.sides[side]!;
+    const length = (next - stream.next) | 0;
+    if (length <= 0) return;
+    stream.next = next;
+    parser?.skip(length);
   }
 
   /**

@@ -26,6 +26,7 @@ import { PacketEvent } from '../task.js';
 import type { PacketSelection } from '../task.js';
 import type { FrameCount } from './application-count.js';
 import { Connection } from './application-connection.js';
+import { PlainMode, PlainStretches } from './application-plain.js';
 import { RecordsResult, TlsRecords } from './application-tls-records.js';
 import type { ConnectionOwner, HttpTransaction } from './application-connection.js';
 
@@ -156,6 +157,7 @@ export class ApplicationTracker implements ConnectionOwner {
   /** per flow: 1 + index into `connections`, 0 = none, closedConnection = it was followed to its end, or compactTls */
   private connectionOf = new Int32Array(1_024);
   private readonly records = new TlsRecords();
+  private readonly plain = new PlainStretches();
   private readonly connections: (Connection | undefined)[] = [];
   private readonly free: number[] = [];
   private live = 0;
@@ -358,6 +360,7 @@ export class ApplicationTracker implements ConnectionOwner {
         return;
       }
     }
+    if (place > 0 && this.passPlain(batch, row, slot, direction)) return;
     let connection = place <= 0 ? undefined : this.connections[place - 1];
     this.seconds = batch.timestampSeconds[row]!;
     this.nanoseconds = batch.timestampNanoseconds[row]!;
@@ -370,6 +373,61 @@ export class ApplicationTracker implements ConnectionOwner {
       if (connection === undefined) return;
     }
     this.follow(connection, batch, row, slot, direction);
+  }
+
+  /** A packet that needs no parser: an acknowledgment nobody waits for, or a segment of a plain stretch. */
+  private passPlain(batch: PacketBatch, row: number, slot: number, direction: number): boolean {
+    const { plain } = this;
+    if ((batch.tcpFlags[row]! & (finFlag | synFlag | rstFlag)) !== 0) return false;
+    const length = batch.transportPayloadLength[row]!;
+    if (plain.waiting(slot)) return false;
+    if (length === 0) return true;
+    const mode = plain.mode(slot, direction);
+    const sequence = batch.tcpSequence[row]!;
+    if (mode === PlainMode.None || !plain.isNext(slot, direction, sequence)) return false;
+    if (mode === PlainMode.Body) {
+      if (!plain.endsWithin(slot, direction, sequence, length)) return false;
+    } else {
+      const start = batch.payloadOffset[row]!;
+      const end = start + Math.min(batch.payloadLength[row]!, length);
+      if (start === end || recognizeHttp(batch.payload, start, end) !== Recognition.No) return false;
+      this.frame(Application.Http, batch.wireLength[row]!, true);
+    }
+    plain.advance(slot, direction, length, batch.timestampSeconds[row]!);
+    return true;
+  }
+
+  /** Bring a connection up to date with what passed it by; side 0 is the client's when its port says so. */
+  private settle(connection: Connection): void {
+    const { flow } = connection;
+    connection.lastSeconds = this.lastSecondsOf(connection);
+    for (let direction = 0; direction < 2; direction += 1) {
+      if (this.plain.mode(flow, direction) === PlainMode.None) continue;
+      connection.catchUp(direction === connection.direction0 ? 0 : 1, this.plain.next(flow, direction));
+    }
+    this.plain.clear(flow, false);
+  }
+
+  /** Note which sides of an HTTP connection are plain from here on. */
+  private notePlain(connection: Connection, slot: number): void {
+    const { plain } = this;
+    const waiting = connection.sides[0].stream.waiting || connection.sides[1].stream.waiting;
+    plain.clear(slot, waiting);
+    if (waiting || connection.application !== Application.Http) return;
+    for (let side = 0; side < 2; side += 1) {
+      const remaining = connection.httpPlain(side);
+      if (remaining === 0) continue;
+      const { next } = connection.sides[side]!.stream;
+      const direction = side === 0 ? connection.direction0 : 1 - connection.direction0;
+      plain.set(
+        slot,
+        direction,
+        remaining < 0 ? PlainMode.Lost : PlainMode.Body,
+        next,
+        (next + Math.max(0, remaining)) >>> 0,
+        this.seconds,
+      );
+    }
   }
 
   /** A segment of a TLS connection kept in TlsRecords. @param sides bit 0 the client's is known, bit 1 the server's */
@@ -464,6 +522,8 @@ export class ApplicationTracker implements ConnectionOwner {
       batch.sourceAddress.subarray(row << 2, (row << 2) + 4),
     );
     connection.stamp.read(this.flowTable, slot);
+    this.plain.reserve(slot);
+    this.plain.clear(slot, false);
     const index = this.free.pop() ?? this.connections.length;
     this.connections[index] = connection;
     this.live += 1;
@@ -473,6 +533,7 @@ export class ApplicationTracker implements ConnectionOwner {
   }
 
   private follow(connection: Connection, batch: PacketBatch, row: number, slot: number, direction: number): void {
+    this.settle(connection);
     const flags = batch.tcpFlags[row]!;
     const side = connection.sideOf(batch.sourceAddress, row, batch.sourcePort[row]!);
     const stream = connection.sides[side]!.stream;
@@ -512,6 +573,9 @@ export class ApplicationTracker implements ConnectionOwner {
       if (confirmed) this.connectionOf[slot] = closedConnection;
     } else if (connection.application === Application.Tls && connection.confirmed) {
       this.compact(connection, slot, side, direction);
+    } else {
+      connection.direction0 = side === 0 ? direction : 1 - direction;
+      this.notePlain(connection, slot);
     }
     connection.closingWireLength = 0;
   }
@@ -536,6 +600,7 @@ export class ApplicationTracker implements ConnectionOwner {
     this.connections[index] = undefined;
     this.free.push(index);
     this.live -= 1;
+    this.settle(connection);
     this.connectionOf[connection.flow] = 0;
     connection.close();
   }
@@ -547,11 +612,17 @@ export class ApplicationTracker implements ConnectionOwner {
       this.hand = (this.hand + 1) % this.connections.length;
       const connection = this.connections[this.hand];
       if (connection === undefined) continue;
-      if (idlest < 0 || connection.lastSeconds < this.connections[idlest]!.lastSeconds) idlest = this.hand;
+      if (idlest < 0 || this.lastSecondsOf(connection) < this.lastSecondsOf(this.connections[idlest]!))
+        idlest = this.hand;
     }
     if (idlest < 0) idlest = this.connections.findIndex((connection) => connection !== undefined);
     this.evicted += 1;
     this.release(idlest);
+  }
+
+  private lastSecondsOf(connection: Connection): number {
+    const plain = this.plain.mode(connection.flow, 0) !== 0 || this.plain.mode(connection.flow, 1) !== 0;
+    return plain ? Math.max(connection.lastSeconds, this.plain.lastSeconds(connection.flow)) : connection.lastSeconds;
   }
 
   private expireSome(seconds: number): void {
@@ -559,7 +630,7 @@ export class ApplicationTracker implements ConnectionOwner {
     for (let looked = 0; looked < steps; looked += 1) {
       this.hand = (this.hand + 1) % this.connections.length;
       const connection = this.connections[this.hand];
-      if (connection === undefined || seconds - connection.lastSeconds <= this.idleSecondsMax) continue;
+      if (connection === undefined || seconds - this.lastSecondsOf(connection) <= this.idleSecondsMax) continue;
       this.expired += 1;
       this.release(this.hand);
     }

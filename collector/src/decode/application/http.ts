@@ -160,6 +160,11 @@ export class HttpParser {
     return this.state === State.Head && this.have === 0;
   }
 
+  /** Bytes still to come of a body (or chunk) of known length; 0 outside one. */
+  get bodyRemaining(): number {
+    return this.state === State.Body || this.state === State.ChunkData ? this.bodyLeft : 0;
+  }
+
   /** Waiting for the start of a message after lost bytes? */
   get lost(): boolean {
     return this.state === State.Lost;
