@@ -129,6 +129,47 @@ describe('DnsMessage', () => {
   });
 });
 
+describe('names read before', () => {
+  /** Questions of one label each until offset 256, where `name` stands, and last `www` + a pointer there: C1 00. */
+  function pointingBack(name: string): Uint8Array {
+    const bytes = new Uint8Array(300);
+    let at = 12;
+    let questions = 0;
+    const question = (label: string): void => {
+      bytes[at] = label.length;
+      for (let i = 0; i < label.length; i += 1) bytes[at + 1 + i] = label.charCodeAt(i);
+      at += label.length + 2 + 4;
+      questions += 1;
+    };
+    while (256 - at > 60) question('x'.repeat(20));
+    question('y'.repeat(256 - at - 6));
+    expect(at).toBe(256);
+    question(name);
+    bytes.set([3, 119, 119, 119, 0xc1, 0x00, 0, 1, 0, 1], at);
+    bytes[5] = questions + 1;
+    return bytes.subarray(0, at + 10);
+  }
+
+  it('are not taken for a name whose pointer leads elsewhere in another message', () => {
+    const message = new DnsMessage();
+    for (const name of ['aaa', 'bbb', 'aaa']) {
+      expect(message.parse(pointingBack(name), 0, pointingBack(name).length)).toBe(DnsReason.None);
+      expect(message.questionNames[message.questionsRead - 1]).toBe(`www.${name}`);
+    }
+  });
+
+  it('keep UTF-8 and plain reading apart', () => {
+    const bytes = Uint8Array.from([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 0xc3, 0xa9, 0, 0, 1, 0, 1]);
+    const message = new DnsMessage();
+    for (let round = 0; round < 2; round += 1) {
+      message.parse(bytes, 0, bytes.length, true);
+      expect(message.name).toBe('é');
+      message.parse(bytes, 0, bytes.length);
+      expect(message.name).toBe('\\195\\169');
+    }
+  });
+});
+
 describe('DnsFramer', () => {
   const messages = [
     [...header(0x0100, 1, 0, 0, 0), ...question(example)],

@@ -30,6 +30,16 @@ const nameOctetsMax = 255;
 const answerCharactersMax = 512;
 const typeOpt = 41;
 
+/** Names read last, by a hash of their octets; one for all messages of a thread. Only names without pointers. */
+const cachedNames = 4096;
+const cachedOctetsMax = 64;
+const names = {
+  octets: new Uint8Array(cachedNames * cachedOctetsMax),
+  /** octets with the final zero, negative for UTF-8 names; 0 = nothing here */
+  lengths: new Int16Array(cachedNames),
+  texts: new Array<string>(cachedNames).fill(''),
+};
+
 export class DnsMessage {
   id = 0;
   /** the 16 flag bits of the header */
@@ -133,7 +143,7 @@ export class DnsMessage {
     let at = this.recordsAt;
     const wanted = Math.min(this.questionCount, questionsMax);
     for (let i = 0; i < wanted; i += 1) {
-      const name = this.readName(at, this.end);
+      const name = this.questionName(at);
       if (name === undefined) return this.nameEnd < 0 ? DnsReason.BadName : DnsReason.Cut;
       at = this.nameEnd;
       if (at + 4 > this.end) return DnsReason.Cut;
@@ -146,6 +156,40 @@ export class DnsMessage {
     }
     this.recordsAt = at;
     return wanted < this.questionCount ? DnsReason.TooManyQuestions : DnsReason.None;
+  }
+
+  /** `readName` for questions: the same few names come again and again, so that most need no new text. */
+  private questionName(at: number): string | undefined {
+    const { bytes, end } = this;
+    let stop = at;
+    let hash = this.utf8 ? 1 : 0;
+    while (stop < end && stop - at < cachedOctetsMax) {
+      const byte = bytes[stop]!;
+      hash = Math.imul(hash ^ byte, 0x01000193);
+      stop += 1;
+      if (byte === 0) break;
+    }
+    // A zero may stand inside a label: the name is then longer than what was compared, and is read as ever.
+    const length = stop - at;
+    const slot = (hash ^ (hash >>> 15)) & (cachedNames - 1);
+    const place = slot * cachedOctetsMax;
+    const { octets, lengths, texts } = names;
+    if (lengths[slot] === (this.utf8 ? -length : length)) {
+      let same = 0;
+      while (same < length && octets[place + same] === bytes[at + same]) same += 1;
+      if (same === length) {
+        this.nameEnd = stop;
+        return texts[slot]!;
+      }
+    }
+    const name = this.readName(at, end);
+    if (name === undefined || this.nameEnd !== stop) return name;
+    // A pointer's target is not among the octets compared (and its second octet may be zero).
+    for (let label = at; bytes[label] !== 0; label += 1 + bytes[label]!) if (bytes[label]! >= 0xc0) return name;
+    for (let i = 0; i < length; i += 1) octets[place + i] = bytes[at + i]!;
+    lengths[slot] = this.utf8 ? -length : length;
+    texts[slot] = name;
+    return name;
   }
 
   private word(at: number): number {
