@@ -379,6 +379,39 @@ describe('stdout holds data and nothing else', () => {
   });
 });
 
+describe('limits', () => {
+  it('says when flows were put together, and still counts every packet', async () => {
+    // A scan of 3,000 ports: UDP packets of 60 bytes, one a flow.
+    const scan = Buffer.alloc(24 + 3000 * 76);
+    scan.write('d4c3b2a10200040000000000000000000000040001000000', 0, 'hex');
+    for (let i = 0; i < 3000; i += 1) {
+      const at = 24 + i * 76;
+      scan.writeUInt32LE(1_700_000_000, at);
+      scan.writeUInt32LE(60, at + 8);
+      scan.writeUInt32LE(60, at + 12);
+      scan.write('0200000000020200000000010800' + '4500002e00000000401100000a0000010a000002', at + 16, 'hex');
+      scan.write(`9c40${(1024 + i).toString(16).padStart(4, '0')}001a0000`, at + 50, 'hex');
+    }
+    writeFileSync(at('scan.pcap'), scan);
+    const { code, stdout, stderr } = await run(
+      ['analyze', at('scan.pcap'), '--format', 'json', '--max-flows', '1024', '--top', '10000', '--workers', '1'],
+      { cwd },
+    );
+    const { packets, protocols, flows, conversations } = JSON.parse(stdout) as {
+      packets: number;
+      protocols: { udp: { packets: number } };
+      flows: unknown[];
+      conversations: { udp: number };
+    };
+    expect({ code, packets, udp: protocols.udp.packets }).toEqual({ code: 0, packets: 3000, udp: 3000 });
+    const folded = Number(/([\d,]+) flows beyond --max-flows/.exec(stderr)?.[1]?.replace(',', ''));
+    // Room is made some packets ahead, so the bound is met to within a piece of work.
+    expect(flows.length).toBeLessThan(2048);
+    expect(flows.length + folded).toBe(3000);
+    expect(conversations.udp).toBeLessThan(3000);
+  });
+});
+
 /** These objects have keys that come from the traffic. */
 const openObjects = ['damage.reasons', 'protocols', 'dns.rcodes', 'http.methods', 'http.statuses'];
 

@@ -2,13 +2,15 @@
 import { availableParallelism } from 'node:os';
 import { openCaptureFile } from '@netspectra/collector';
 import { Manager } from '../engine/manager.js';
+import type { FlowTaskReport } from '../engine/tasks/flow.js';
 import { allTasks } from '../engine/tasks/index.js';
 import { toAnalysis } from './analysis.js';
 import type { Analysis } from './analysis.js';
 import { analysisText } from './analysis-text.js';
 import { damageLines } from './damage.js';
-import { checkInputs, isNoCapture, noCaptureError } from './inputs.js';
+import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { showProgress } from './progress.js';
+import { grouped } from './text.js';
 
 export interface AnalyzeOptions {
   format: 'text' | 'json';
@@ -26,6 +28,8 @@ export interface FileAnalysis {
   analysis: Analysis;
   /** one line per damage; empty when the file was whole */
   damage: string[];
+  /** flows beyond `maxFlows`, put together as "other": in all sums, but no flows or conversations of their own */
+  foldedFlows: number;
 }
 
 /** How the work is cut; only tests change these. Results do not depend on them. */
@@ -70,7 +74,11 @@ export async function analyzeFile(
   const result = await manager.run({ capture, name: file, epoch: 0n }).finally(clear);
   const { capture: state } = result;
   if (isNoCapture(state, result.streamDamage)) throw noCaptureError(file, state);
-  return { analysis: toAnalysis(file, result, options.top), damage: damageLines(file, state, result.streamDamage) };
+  return {
+    analysis: toAnalysis(file, result, options.top),
+    damage: damageLines(file, state, result.streamDamage),
+    foldedFlows: (result.tasks.get('flow') as FlowTaskReport).foldedFlows,
+  };
 }
 
 /** @returns exit code: 0, or 3 when a file was damaged. Throws what `analyzeFile` throws. */
@@ -78,9 +86,15 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions)
   await checkInputs(files);
   let exitCode = 0;
   for (const [i, file] of files.entries()) {
-    const { analysis, damage } = await analyzeFile(file, options);
+    const { analysis, damage, foldedFlows } = await analyzeFile(file, options);
     for (const line of damage) process.stderr.write(`netspectra: ${line}\n`);
     if (damage.length > 0) exitCode = 3;
+    if (foldedFlows > 0) {
+      process.stderr.write(
+        `netspectra: ${inputName(file)}: ${grouped(foldedFlows)} flows beyond --max-flows were put together: packets and bytes ` +
+          'count in all sums, but these are missing from flows and conversations\n',
+      );
+    }
     if (options.format === 'json') process.stdout.write(`${JSON.stringify(analysis, null, 2)}\n`);
     else process.stdout.write(`${i > 0 ? '\n' : ''}${analysisText(analysis)}`);
   }
