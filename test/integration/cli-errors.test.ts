@@ -78,6 +78,7 @@ const inputs: Case[] = [
   { args: 'analyze $empty.pcap', code: 2, says: /empty\.pcap: the capture file is empty \(0 bytes\): check/ },
   { args: 'analyze SAMPLE $missing.pcap', code: 2, says: /missing\.pcap: no such file/ },
   { args: 'analyze SAMPLE $text.pcap --format json', code: 2, says: /not a capture file/ },
+  { args: 'analyze - -', stdin: '', code: 2, says: /standard input \(-\) can be read only once: name it once/ },
   { args: 'analyze -', stdin: '', code: 2, says: /standard input: the capture file is empty/ },
   { args: 'analyze -', stdin: 'no capture', code: 2, says: /standard input: not a capture file/ },
   { args: 'up --once --read $missing.pcap --data $none', code: 2, says: /missing\.pcap: no such file; check the path/ },

@@ -28,9 +28,12 @@ export const noCaptureError = (file: string, state: CaptureState): UserError =>
 /**
  * Check that every file can be opened and begins like a capture. Standard input and pipes can be read only once, so they
  * are looked at when their turn comes.
- * @throws CaptureError when one cannot be opened, UserError NS_INPUT_UNKNOWN_FORMAT when one is no capture file
+ * @throws CaptureError when one cannot be opened, UserError NS_INPUT_UNKNOWN_FORMAT when one is no capture file, NS_USAGE
  */
 export async function checkInputs(files: readonly string[]): Promise<void> {
+  if (files.filter((file) => file === '-').length > 1) {
+    throw new UserError('NS_USAGE', 'standard input (-) can be read only once: name it once');
+  }
   for (const file of files) {
     if (file === '-' || (await isPipe(file))) continue;
     const capture = await openCaptureFile(file);

@@ -6,7 +6,8 @@ import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomBytes } from 'node:crypto';
-import { openCaptureFile } from '@netspectra/collector';
+import type { Readable } from 'node:stream';
+import { openCaptureFile, openCaptureStream } from '@netspectra/collector';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -23,9 +24,10 @@ import { createClickHouseWriter, openStore, readPosition } from '../storage/inde
 import type { ClickHouseWriter, Store } from '../storage/index.js';
 import { damageLines } from './damage.js';
 import { fileEpoch } from './file-identity.js';
-import { checkInputs, isNoCapture, noCaptureError } from './inputs.js';
+import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { LiveView } from './live-view.js';
 import { registerMetrics } from './metrics.js';
+import { takeStandardInput } from './standard-input.js';
 
 export interface UpOptions {
   read?: string[];
@@ -36,6 +38,9 @@ export interface UpOptions {
   once?: boolean;
   again?: boolean;
 }
+
+/** The options, and what stands for `-` among the files. */
+type RunOptions = UpOptions & { readonly standardInput: Readable | null };
 
 /** Smaller pieces, so that a replay is smooth. */
 const replayShape = { chunkBytes: 64 * 1024, chunkRows: 64 };
@@ -50,6 +55,7 @@ export async function up(options: UpOptions): Promise<number> {
   // What the user can have wrong is looked at before anything is made or read.
   parseListen(config.api.listen);
   await checkInputs(files);
+  const standardInput = takeStandardInput(files.includes('-'));
   const view = new LiveView(process.stderr.isTTY);
   const logger = pino(
     { name: 'netspectra', level: view.active && config.log.level === 'info' ? 'warn' : config.log.level },
@@ -62,8 +68,9 @@ export async function up(options: UpOptions): Promise<number> {
     retention: config.storage.ttl,
   });
   try {
-    return await serve(config, files, options, store, view, logger);
+    return await serve(config, files, { ...options, standardInput }, store, view, logger);
   } finally {
+    standardInput?.destroy();
     view.close();
     await store.close();
   }
@@ -102,7 +109,7 @@ interface Progress {
 async function serve(
   config: Config,
   files: readonly string[],
-  options: UpOptions,
+  options: RunOptions,
   store: Store,
   view: LiveView,
   logger: Logger,
@@ -162,7 +169,8 @@ async function serve(
   const onSignal = (): void => {
     if (progress.stopping) process.exit(1); // asked twice: whoever asks does not want to wait
     progress.stopping = true;
-    progress.current?.stop();
+    if (progress.current) progress.current.stop();
+    else options.standardInput?.destroy(); // its first bytes may be waited for
     wake();
   };
   process.on('SIGINT', onSignal);
@@ -207,7 +215,7 @@ async function drawView(
 async function readAll(
   config: Config,
   files: readonly string[],
-  options: UpOptions,
+  options: RunOptions,
   store: Store,
   writer: ClickHouseWriter,
   progress: Progress,
@@ -217,7 +225,11 @@ async function readAll(
   for (const file of files) {
     if (progress.stopping) break;
     progress.file = basename(file);
-    const capture = await openCaptureFile(file);
+    const capture =
+      file === '-' && options.standardInput
+        ? await openCaptureStream(options.standardInput, inputName(file))
+        : await openCaptureFile(file);
+    if (progress.stopping) break;
     const seed = options.again === true || file === '-' ? randomBytes(8).readBigUInt64BE(0) : await fileEpoch(file);
     const run = await planRun(config, store, seed);
     if (run === 'stored') {
