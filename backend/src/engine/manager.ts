@@ -14,7 +14,7 @@ import { hashOfTuple } from './conversations.js';
 import type { ConversationReport } from './conversations.js';
 import { hashOfRecord } from './flow-table/index.js';
 import { FileSource } from './pipeline/chunk-source.js';
-import { chunkOf } from './pipeline/partition-worker.js';
+import { chunkOf } from './pipeline/chunk-decoder.js';
 import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
 import { createPipelineBuffers, PipelineShared } from './pipeline/shared-state.js';
 import type { PipelineBuffers } from './pipeline/shared-state.js';
@@ -26,7 +26,7 @@ export interface ManagerOptions extends Omit<
   WorkerOptions,
   'source' | 'firstChunk' | 'firstSeq' | 'flushAt' | 'windows' | 'epoch' | 'sourceName'
 > {
-  /** threads = partitions */
+  /** threads, the caller's included when there is no writer; each has a partition of its own */
   readonly workers: number;
   readonly chunkBytes?: number;
   readonly chunkRows?: number;
@@ -76,7 +76,7 @@ export interface RunResult {
 
 /** 512 KiB: a chunk, its rows and its index fit the second-level cache together; see test/load/chunk-size.js. */
 const defaultChunkBytes = 512 * 1024;
-const slotsPerWorker = 3;
+const slotsPerWorker = 4;
 
 export class Manager {
   private readonly options: ManagerOptions;
@@ -149,7 +149,7 @@ export class Manager {
       flushAt: resume.flushAt,
       windows: this.writer !== null,
     };
-    const reports = await this.work(shared, source, workerOptions, { buffers, workers });
+    const reports = await this.work(shared, source, workerOptions, buffers);
     return {
       accounting: mergeAccounting(reports.map((report) => report.accounting)),
       conversations: {
@@ -171,8 +171,9 @@ export class Manager {
     shared: PipelineShared,
     source: RunSource,
     options: WorkerOptions,
-    { buffers, workers }: { buffers: PipelineBuffers; workers: number },
+    buffers: PipelineBuffers,
   ): Promise<WorkerReport[]> {
+    const { workers } = shared.shape;
     const gathered = new Map<number, FlushMessage[]>();
     let writing: Promise<void> = Promise.resolve();
     let fail: (reason: unknown) => void = () => {};

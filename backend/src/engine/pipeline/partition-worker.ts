@@ -1,8 +1,8 @@
 /**
- * One worker of the pipeline: it decodes chunks for all, and runs the tasks for its own partition of all chunks. Runs in a thread of its own, or, alone, in the caller's.
+ * One partition's worker: it runs the tasks for its own rows of every chunk, and decodes chunks when there are none to
+ * take. Runs in a thread of its own, or, alone, in the caller's.
  */
-import { CaptureDamage, CaptureFramer, FrameFlag, FrameTable } from '@netspectra/collector';
-import { Defragmenter, DefragmentResult, PacketDecoder, partitionOf } from '@netspectra/collector/decode';
+import { Defragmenter, DefragmentResult, partitionOf } from '@netspectra/collector/decode';
 import { Layer, PacketBatch } from '@netspectra/proto';
 import type { RowBlock } from '../../tables/index.js';
 import { Accounting, mergeAccounting } from '../accounting.js';
@@ -16,42 +16,28 @@ import { RowSink } from '../row-sink.js';
 import { ApplicationTracker } from '../tasks/application.js';
 import { taskTypes } from '../tasks/index.js';
 import type { Task, TaskContext } from '../task.js';
-import { FileSource, RingSource } from './chunk-source.js';
-import type { ChunkRead, ChunkSource } from './chunk-source.js';
+import { ChunkDecoder, sequenceOf } from './chunk-decoder.js';
+import type { DecodeOptions } from './chunk-decoder.js';
 import { writeProbeStats } from './probe-stats.js';
 import type { PipelineShared } from './shared-state.js';
 
 /** Everything a worker needs besides the shared buffers; plain data. */
-export interface WorkerOptions {
+export interface WorkerOptions extends DecodeOptions {
   readonly probe: string;
   /** decimal u64 */
   readonly epoch: string;
   /** names the source in the accounting rows */
   readonly sourceName: string;
-  readonly source:
-    { readonly kind: 'file'; readonly path: string; readonly size: number } | { readonly kind: 'stream' };
   readonly firstChunk: number;
   /** sequence number of the first flush, see `sequenceOf` */
   readonly firstSeq: number;
-  /**
-   * Flushes that were under way when an earlier run died: they must end with exactly these sequence numbers (ascending),
-   * so that what of them is stored already is recognised. After the last one flushes are free again.
-   */
-  readonly flushAt: readonly number[];
-  /** event seconds per wall-clock second; 0 = as fast as possible */
-  readonly replaySpeed: number;
   readonly maxFlows: number;
   readonly idleTimeoutSeconds: number;
   readonly counterWindowSeconds: number;
   readonly flowWindowSeconds: number;
   readonly sketchWindowSeconds: number;
-  readonly windows: boolean;
   readonly report: boolean;
   readonly reportTop: number;
-  /** Rows are written out after so many bytes of capture, bytes of gathered rows, or milliseconds, whichever is first. */
-  readonly flushCaptureBytes: number;
-  readonly flushRowBytes: number;
-  readonly flushMilliseconds: number;
   readonly fragmentsMax: number;
   readonly tasks: readonly { readonly type: string; readonly options: unknown }[];
 }
@@ -81,14 +67,6 @@ export interface WorkerReport {
   readonly tasks: { readonly type: string; readonly report: unknown }[];
 }
 
-/**
- * Sequence number of a chunk: even. The odd number after it is the end of a run there: what tasks gave up waiting for is
- * written under it, and a later run that goes on with the next chunk never uses it for anything else.
- */
-export const sequenceOf = (chunk: number): number => chunk * 2;
-/** The chunk a sequence number belongs to. */
-export const chunkOf = (sequence: number): number => Math.floor(sequence / 2);
-
 /** Flushes a worker may be ahead of the writer: what bounds the memory of rows that wait. */
 const flushesAhead = 2;
 
@@ -97,13 +75,9 @@ export class PartitionWorker {
   private readonly index: number;
   private readonly options: WorkerOptions;
   private readonly onFlush: (flush: FlushMessage) => void;
-  private readonly framer: CaptureFramer;
-  private readonly frames: FrameTable;
-  private readonly decoder = new PacketDecoder();
+  private readonly decoder: ChunkDecoder;
   private readonly defragmenter: Defragmenter;
   private readonly fragment = new PacketBatch(1, 0);
-  private readonly source: ChunkSource;
-  private readonly chunkRead: ChunkRead = { bytes: 0, atEnd: false };
   private readonly flowTable: FlowTable;
   private readonly applications: ApplicationTracker;
   private readonly tasks: { readonly type: string; readonly task: Task }[];
@@ -116,8 +90,6 @@ export class PartitionWorker {
   private total: AccountingReport | null = null;
   private nextConsumed: number;
   private firstUnflushed: number;
-  private framed: { end: number } | null = null;
-  private untilDue: number | null = null;
   private flushes = 0;
   private foldedReported = 0;
   private lateReported = 0;
@@ -132,15 +104,10 @@ export class PartitionWorker {
     this.index = index;
     this.options = options;
     this.onFlush = onFlush;
-    const { workers, chunkRows, slots } = shared.shape;
-    this.framer = new CaptureFramer(shared.capture);
-    this.frames = new FrameTable(chunkRows);
-    this.source =
-      options.source.kind === 'file'
-        ? new FileSource(options.source.path, options.source.size)
-        : new RingSource(shared);
+    const { workers: partitions, chunkRows } = shared.shape;
+    this.decoder = new ChunkDecoder(shared, options);
     this.flowTable = new FlowTable({
-      maxFlows: Math.max(1024, Math.ceil(options.maxFlows / workers)),
+      maxFlows: Math.max(1024, Math.ceil(options.maxFlows / partitions)),
       windowSeconds: options.windows ? options.flowWindowSeconds : 0,
       idleTimeoutSeconds: options.windows ? options.idleTimeoutSeconds : 0,
     });
@@ -162,33 +129,32 @@ export class PartitionWorker {
       if (!taskType) throw new Error(`no task type '${type}'`);
       return { type, task: taskType.create(taskOptions as never, context) };
     });
-    this.defragmenter = new Defragmenter({ datagramsMax: Math.max(64, Math.ceil(options.fragmentsMax / workers)) });
+    this.defragmenter = new Defragmenter({ datagramsMax: Math.max(64, Math.ceil(options.fragmentsMax / partitions)) });
     this.conversations = new Conversations(options.maxFlows);
     this.selection = createSelection(shared.slots[0]!.batch, chunkRows);
     this.single = createSelection(this.defragmenter.completed, 1);
-    this.owns = workers === 1 ? () => true : (hash) => partitionOf(hash, workers) === index;
+    this.owns = partitions === 1 ? () => true : (hash) => partitionOf(hash, partitions) === index;
     this.nextConsumed = options.firstChunk;
     this.firstUnflushed = options.firstSeq;
-    if (slots < workers) throw new Error('a pipeline needs a slot for each worker');
   }
 
   /** Take one chunk or make one; 'waiting' when neither can be done until something shared changes. */
   step(): 'worked' | 'waiting' | 'done' {
-    if (this.consume() || this.produce()) return 'worked';
+    if (this.consume() || this.decoder.produce()) return 'worked';
     const count = this.shared.chunkCount;
     return count >= 0 && this.nextConsumed >= count ? 'done' : 'waiting';
   }
 
   /** How long to wait at most after 'waiting': a replay must look at the clock. */
   get waitMilliseconds(): number {
-    return this.untilDue ?? 1000;
+    return this.decoder.waitMilliseconds;
   }
 
   /** Once, after 'done': write out what is left. */
   finish(): void {
     for (const { task } of this.tasks) task.finish();
     if (this.options.windows) this.flush(sequenceOf(this.shared.chunkCount) - 1, true, this.shared.nextOffset);
-    this.source.close();
+    this.decoder.close();
   }
 
   /** Work until the source ends or a stop was asked for, and everything framed until then is consumed. Blocks. */
@@ -223,108 +189,6 @@ export class PartitionWorker {
     };
   }
 
-  /** Read, frame and decode the next chunk, when a slot is free and nobody else is finding its records. */
-  private produce(): boolean {
-    const { shared } = this;
-    if (this.framed === null && !this.hold()) return false;
-    const chunk = shared.nextChunk;
-    if (this.framed === null) {
-      if (shared.stop) {
-        shared.endAt(chunk, false);
-        shared.releaseChain();
-        shared.changed();
-        return true;
-      }
-      this.framed = this.frameChunk(chunk);
-      if (this.framed === null) {
-        shared.releaseChain();
-        return false;
-      }
-    }
-    // In a replay the chain is held until the chunk's first packet is due.
-    if (this.options.replaySpeed > 0 && !shared.stop && !this.isDue()) return false;
-    const { end } = this.framed;
-    this.framed = null;
-    const { count } = this.frames;
-    const flush = this.options.windows && this.flushWanted(chunk, end);
-    if (shared.capture.ended || shared.capture.fatal) shared.endAt(chunk + 1, true);
-    shared.passOn(chunk, end, count, flush);
-    shared.changed();
-
-    const { bytes, batch } = shared.slots[chunk % shared.shape.slots]!;
-    batch.clear();
-    const { offset, capturedLength, wireLength, seconds, nanoseconds, linkType, flags } = this.frames;
-    for (let i = 0; i < count; i += 1) {
-      const decoded = this.decoder.decode(
-        bytes,
-        offset[i]!,
-        capturedLength[i]!,
-        wireLength[i]!,
-        linkType[i]!,
-        seconds[i]!,
-        nanoseconds[i]!,
-        flags[i]! & FrameFlag.NoTimestamp ? Layer.NoTimestamp : 0,
-        batch,
-      );
-      if (!decoded) throw new Error('a batch with room for every frame refused one');
-    }
-    shared.publish(chunk);
-    shared.changed();
-    return true;
-  }
-
-  /** Hold the chain for a chunk that can be made now. */
-  private hold(): boolean {
-    const { shared } = this;
-    const possible = (): boolean => shared.chunkCount < 0 && shared.slotFree(shared.nextChunk);
-    if (!possible() || !shared.tryHoldChain()) return false;
-    if (possible()) return true;
-    shared.releaseChain();
-    return false;
-  }
-
-  /** Read the chunk and find its records; null when its bytes have not come yet. */
-  private frameChunk(chunk: number): { end: number } | null {
-    const { shared } = this;
-    const { bytes } = shared.slots[chunk % shared.shape.slots]!;
-    const start = shared.nextOffset;
-    const read = this.chunkRead;
-    let wanted = shared.shape.chunkBytes;
-    let used = 0;
-    for (;;) {
-      this.source.read(bytes.subarray(0, wanted), start, read);
-      if (read.bytes < 0) return null;
-      used = this.framer.frame(bytes, read.bytes, start, read.atEnd, this.frames);
-      // A record larger than the chunk: read again, as much as it needs.
-      if (used > 0 || this.frames.count > 0 || read.atEnd || this.framer.neededBytes <= wanted) break;
-      wanted = Math.min(this.framer.neededBytes, bytes.length);
-    }
-    if (this.source instanceof FileSource && this.source.error !== '') {
-      shared.capture.recordDamage(CaptureDamage.ReadFailed, start + read.bytes);
-    }
-    const exhausted = read.atEnd && used === 0 && this.frames.count === 0;
-    if (exhausted && !shared.capture.ended && !shared.capture.fatal) shared.capture.ended = true;
-    return { end: start + used };
-  }
-
-  private flushWanted(chunk: number, end: number): boolean {
-    const { flushAt, flushCaptureBytes, flushRowBytes, flushMilliseconds } = this.options;
-    const sequence = sequenceOf(chunk);
-    if (flushAt.includes(sequence) || flushAt.includes(sequence + 1)) return true;
-    if (sequence < (flushAt.at(-1) ?? -1)) return false;
-    // The partitions are alike, so this one's rows stand for all.
-    return this.rows.size >= flushRowBytes || this.shared.flushDue(end, flushCaptureBytes, flushMilliseconds);
-  }
-
-  /** The first packet of the framed chunk may be seen now; else sets how long to wait. */
-  private isDue(): boolean {
-    if (this.frames.count === 0) return true;
-    const time = this.frames.seconds[0]! + this.frames.nanoseconds[0]! / 1e9;
-    const remaining = this.shared.replayRemaining(time, this.options.replaySpeed);
-    this.untilDue = remaining > 0 ? Math.min(1000, Math.ceil(remaining)) : null;
-    return remaining <= 0;
-  }
-
   /** Take my rows of the next chunk in order, when it is there. */
   private consume(): boolean {
     const { shared } = this;
@@ -335,8 +199,12 @@ export class PartitionWorker {
     const end = shared.chunkEnd(chunk);
     this.take(batch);
     this.nextConsumed = chunk + 1;
+    // The partitions are alike, so the first one's rows stand for all when the next flush is decided.
+    if (this.index === 0) shared.rowBytes = this.rows.size;
     shared.consumed(this.index, chunk + 1);
-    shared.changed();
+    // Waking a decoder for every slot costs more than decoding into it: let half of them come free first, unless there
+    // is nothing left to take.
+    if ((chunk + 1) % (shared.shape.slots >> 1 || 1) === 0 || !shared.isPublished(chunk + 1)) shared.changed();
     if (flush) {
       const sequence = sequenceOf(chunk);
       this.flush(this.options.flushAt.includes(sequence + 1) ? sequence + 1 : sequence, false, end);
@@ -345,14 +213,14 @@ export class PartitionWorker {
   }
 
   private take(batch: PacketBatch): void {
-    const { workers } = this.shared.shape;
+    const { workers: partitions } = this.shared.shape;
     const { selection } = this;
     const { rows } = selection;
     const { flowHash, layers, count } = batch;
     selection.batch = batch;
     let selected = 0;
     for (let row = 0; row < count; row += 1) {
-      if (workers > 1 && partitionOf(flowHash[row]!, workers) !== this.index) continue;
+      if (partitions > 1 && partitionOf(flowHash[row]!, partitions) !== this.index) continue;
       if ((layers[row]! & (Layer.Fragment | Layer.MoreFragments)) !== 0) {
         this.process(selection, selected);
         selected = 0;

@@ -2,7 +2,7 @@
  * What the workers of one run share: a block of counters and a ring of chunk slots, all SharedArrayBuffers.
  *
  * The capture is cut into chunks, numbered from 0. Chunk i is read, framed and decoded by whichever worker is free into
- * slot i mod S, and then consumed by every worker: each takes the rows of its own partition, in the order of the chunks.
+ * slot i mod S, and then consumed by every partition's worker: each takes the rows of its own, in the order of the chunks.
  * Finding where records begin is a chain: one worker at a time holds it, frames the next chunk, and passes the offset on
  * *before* it decodes, so decoding runs in parallel and every record boundary is known, never guessed. Nobody overwrites a slot before all have
  * consumed it, and whoever cannot go on waits for `Version` to change.
@@ -28,7 +28,7 @@ const Cell = {
   SourceEnded: 6,
   /** 1 while somebody frames the next chunk: holds the chain */
   Chain: 7,
-  FirstWorker: 16,
+  FirstPartition: 16,
 } as const;
 
 const Real = {
@@ -45,10 +45,13 @@ const Real = {
   /** replay: event time of the first packet, seconds, and the wall clock then, milliseconds */
   ReplayEvent: 5,
   ReplayStart: 6,
+  /** bytes of rows gathered since the last flush, of one partition */
+  RowBytes: 7,
   cells: 8,
 } as const;
 
 export interface PipelineShape {
+  /** threads; each decodes chunks and has a partition of the packets */
   readonly workers: number;
   /** bytes read for a chunk */
   readonly chunkBytes: number;
@@ -75,7 +78,7 @@ const outerRows = (rows: number): number => (rows + 1) * outerPerFrameMax;
 export function createPipelineBuffers(shape: PipelineShape): PipelineBuffers {
   return {
     shape,
-    cells: new SharedArrayBuffer((Cell.FirstWorker + shape.workers + shape.slots * 2) * 4),
+    cells: new SharedArrayBuffer((Cell.FirstPartition + shape.workers + shape.slots * 2) * 4),
     reals: new SharedArrayBuffer((Real.cells + shape.slots) * 8),
     capture: new SharedArrayBuffer(CaptureState.byteLength),
     ring: new SharedArrayBuffer(shape.ringBytes),
@@ -109,7 +112,7 @@ export class PipelineShared {
     this.reals = new Float64Array(buffers.reals);
     this.capture = new CaptureState(buffers.capture);
     this.ring = new Uint8Array(buffers.ring);
-    this.readyBase = Cell.FirstWorker + buffers.shape.workers;
+    this.readyBase = Cell.FirstPartition + buffers.shape.workers;
     this.flushBase = this.readyBase + buffers.shape.slots;
     this.slots = buffers.slots.map((slot) => {
       const bytes = new Uint8Array(slot.bytes);
@@ -128,7 +131,7 @@ export class PipelineShared {
     this.reals[Real.StreamAvailable] = firstOffset;
     this.reals[Real.LastFlushOffset] = firstOffset;
     this.reals[Real.LastFlush] = Date.now();
-    for (let worker = 0; worker < this.shape.workers; worker += 1) this.cells[Cell.FirstWorker + worker] = firstChunk;
+    this.cells.fill(firstChunk, Cell.FirstPartition, Cell.FirstPartition + this.shape.workers);
   }
 
   version(): number {
@@ -218,20 +221,27 @@ export class PipelineShared {
     return this.reals[Real.cells + (chunk % this.shape.slots)]!;
   }
 
+  get rowBytes(): number {
+    return this.reals[Real.RowBytes]!;
+  }
+  set rowBytes(bytes: number) {
+    this.reals[Real.RowBytes] = bytes;
+  }
+
   publish(chunk: number): void {
     Atomics.store(this.cells, this.readyBase + (chunk % this.shape.slots), chunk + 1);
   }
   isPublished(chunk: number): boolean {
     return Atomics.load(this.cells, this.readyBase + (chunk % this.shape.slots)) === chunk + 1;
   }
-  consumed(worker: number, chunks: number): void {
-    Atomics.store(this.cells, Cell.FirstWorker + worker, chunks);
+  consumed(partition: number, chunks: number): void {
+    Atomics.store(this.cells, Cell.FirstPartition + partition, chunks);
   }
   /** Everybody has consumed what stood in the slot that this chunk needs. */
   slotFree(chunk: number): boolean {
     const needed = chunk - this.shape.slots + 1;
-    for (let worker = 0; worker < this.shape.workers; worker += 1) {
-      if (Atomics.load(this.cells, Cell.FirstWorker + worker) < needed) return false;
+    for (let partition = 0; partition < this.shape.workers; partition += 1) {
+      if (Atomics.load(this.cells, Cell.FirstPartition + partition) < needed) return false;
     }
     return true;
   }

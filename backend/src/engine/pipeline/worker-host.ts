@@ -17,12 +17,14 @@ export interface WorkerHost {
   terminate(): Promise<void>;
 }
 
-/** The built thread entry; tests that run on the sources use the build too, since a thread cannot load TypeScript. */
+/**
+ * The built thread entry (bundled, see scripts/bundle.js). Tests that run on the sources use the build too, since a
+ * thread cannot load TypeScript.
+ */
 function threadUrl(): URL {
-  return new URL(
-    import.meta.url.endsWith('.ts') ? '../../../dist/engine/pipeline/worker-thread.js' : './worker-thread.js',
-    import.meta.url,
-  );
+  const here = import.meta.url;
+  const bundle = here.endsWith('.ts') ? '../../../dist/bundle' : here.includes('/bundle/') ? '.' : '../../bundle';
+  return new URL(`${bundle}/worker-thread.js`, here);
 }
 
 /** A worker in a thread of its own. */
