@@ -4,8 +4,8 @@
  *
  * `stop()` ends a run gracefully: what was framed is consumed, everything gathered is written, then `run` resolves.
  */
-import { CaptureFramer, CaptureState, FrameTable, recordBytesMax } from '@netspectra/collector';
-import type { CaptureInput, StreamDamage } from '@netspectra/collector';
+import { CaptureFramer, FrameTable, recordBytesMax } from '@netspectra/collector';
+import type { CaptureInput, StreamDamage, CaptureState } from '@netspectra/collector';
 import { partitionOf } from '@netspectra/collector/decode';
 import type { Flush, Writer } from '../tables/index.js';
 import { mergeAccounting } from './accounting.js';

@@ -133,7 +133,7 @@ export class ChunkDecoder {
     const start = shared.nextOffset;
     const read = this.chunkRead;
     let wanted = shared.shape.chunkBytes;
-    let used = 0;
+    let used: number;
     for (;;) {
       this.source.read(bytes.subarray(0, wanted), start, read);
       if (read.bytes < 0) return null;

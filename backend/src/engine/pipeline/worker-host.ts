@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { PartitionWorker } from './partition-worker.js';
 import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './partition-worker.js';
-import { PipelineShared } from './shared-state.js';
+import type { PipelineShared } from './shared-state.js';
 import type { AbsorbMessage, WorkerData, WorkerMessage } from './worker-thread.js';
 
 export interface WorkerHost {

@@ -28,14 +28,18 @@ export type TcpHealthReport = Record<string, number>;
 
 export const tcpHealthTask = defineTask({
   type: 'tcp_health',
-  schema: Type.Object({}, { additionalProperties: false, description: 'TCP handshakes, resets, losses and round trips' }),
+  schema: Type.Object(
+    {},
+    { additionalProperties: false, description: 'TCP handshakes, resets, losses and round trips' },
+  ),
   create(_options, context) {
     const table = new CounterTable(2, valueWords, 4096);
     const totals: TcpHealthReport = Object.fromEntries(names.map((name) => [name, 0]));
     const window = context.counterWindowSeconds;
     const drain = (): void => {
       table.drain((key, at) => {
-        if (context.report) for (const [i, name] of names.entries()) totals[name] = totals[name]! + table.values[at + i]!;
+        if (context.report)
+          for (const [i, name] of names.entries()) totals[name] = totals[name]! + table.values[at + i]!;
         if (!context.windows) return;
         const row = context.rows.table('tcp_health');
         row.begin();

@@ -52,9 +52,17 @@ export const trafficTask = defineTask({
           if (slot >= 0 && bits & Layer.HasPorts) {
             const from = sourcePort[row]!;
             const to = destinationPort[row]!;
-            code = direction[i] === 0 ? applicationCode(application[slot]!, to, from) : applicationCode(application[slot]!, from, to);
+            code =
+              direction[i] === 0
+                ? applicationCode(application[slot]!, to, from)
+                : applicationCode(application[slot]!, from, to);
           }
-          const at = table.at(seconds - (seconds % window), (vlan[row]! | (etherType[row]! << 16)) >>> 0, network, code);
+          const at = table.at(
+            seconds - (seconds % window),
+            (vlan[row]! | (etherType[row]! << 16)) >>> 0,
+            network,
+            code,
+          );
           values[at] = values[at]! + 1;
           values[at + 1] = values[at + 1]! + wireLength[row]!;
         }
