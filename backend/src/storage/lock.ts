@@ -5,12 +5,23 @@
  * a killed process is recognised and replaced. The engine's own file lock stays the last word (two hosts on a shared
  * disk, two containers with pid 1): this file cannot see processes elsewhere, and then gives way.
  */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 
 export const lockFileName = 'netspectra.lock';
+
+/** `mkdir -p`, one step at a time: Node's `recursive` never returns where nothing can be made (/proc/x). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
 
 interface LockContent {
   pid: number;
@@ -106,7 +117,7 @@ export function lockDataDir(dataDir: string): () => void {
   // Three tries: a stale lock may be replaced by another starter just before us, and that one may end at once.
   for (let tries = 0; tries < 3; tries += 1) {
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(dataDir, error);
