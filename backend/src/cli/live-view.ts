@@ -19,7 +19,7 @@ export interface ViewState {
 }
 
 interface Answer {
-  results: Record<string, { frames?: { data: { values: (string | number)[][] } }[] }>;
+  results: Record<string, { frames?: { data: { values: (string | number | null)[][] } }[] }>;
 }
 
 const listed = 5;
@@ -95,7 +95,7 @@ export async function viewText(app: FastifyInstance, state: ViewState, seconds: 
         const values = results[refId]?.frames?.[0]?.data.values;
         if (!values || values[0]!.length === 0) continue;
         const rows = values[0]!.map((name, i) => [
-          String(name === '' ? '-' : name),
+          String(name === '' || name === null ? '-' : name),
           grouped(Number(values[2]![i])),
           scaled(Number(values[1]![i]), 'B'),
           `${scaled((Number(values[1]![i]) * 8) / span, 'bit/s')}`,

@@ -200,7 +200,9 @@ export class Manager {
     }
     const seen = async (): Promise<WorkerReport[]> => {
       const home = routeForeign(await Promise.all(hosts.map((host) => host.foreign)), workers);
-      const reports = await Promise.all(hosts.map((host, i) => host.absorb(home[i]!)));
+      // The threads first: the caller's own report is made at once, before anything is sent after it.
+      const asked = [...hosts.entries()].reverse().map(([i, host]) => host.absorb(home[i]!));
+      const reports = (await Promise.all(asked)).reverse();
       await writing;
       return reports;
     };

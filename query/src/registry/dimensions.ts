@@ -140,10 +140,13 @@ export const dimensions = [
   {
     id: 'protocol',
     label: 'Protocol',
-    description: 'IANA protocol number of the innermost IP header.',
+    description: 'IANA protocol number of the innermost IP header; frames without IP have none.',
     type: 'enum',
     scope: 'flow',
-    sources: everywhere('protocol', 'flows', 'traffic'),
+    sources: {
+      ...everywhere('protocol', 'flows'),
+      traffic: columnWhen('protocol', 'ip_version > 0', ['ip_version']),
+    },
     maximum: 255,
     names: 'protocol',
     aliases: ['proto', 'ip_protocol', 'ip.proto'],
