@@ -8,7 +8,9 @@ export interface NameCounts {
 }
 
 export class NameCounter {
-  private readonly counts = new Map<string, number>();
+  /** place of a name in `counts`: one look-up a message, where a map of counts needs a second one to store */
+  private readonly places = new Map<string, number>();
+  private counts = new Float64Array(64);
   private readonly namesMax: number;
   private other = 0;
 
@@ -17,15 +19,28 @@ export class NameCounter {
   }
 
   add(name: string, count = 1): void {
-    const before = this.counts.get(name);
-    if (before !== undefined) this.counts.set(name, before + count);
-    else if (this.counts.size < this.namesMax) this.counts.set(name, count);
-    else this.other += count;
+    let place = this.places.get(name);
+    if (place === undefined) {
+      place = this.places.size;
+      if (place >= this.namesMax) {
+        this.other += count;
+        return;
+      }
+      if (place === this.counts.length) {
+        const grown = new Float64Array(place * 2);
+        grown.set(this.counts);
+        this.counts = grown;
+      }
+      this.places.set(name, place);
+    }
+    this.counts[place] = this.counts[place]! + count;
   }
 
   /** All counts so far: largest first, equal ones by name. */
   read(): NameCounts {
-    return { entries: sortCounts(this.counts), other: this.other };
+    const counts = new Map<string, number>();
+    for (const [name, place] of this.places) counts.set(name, this.counts[place]!);
+    return { entries: sortCounts(counts), other: this.other };
   }
 }
 

@@ -31,7 +31,7 @@ const answerCharactersMax = 512;
 const typeOpt = 41;
 
 /** Names read last, by a hash of their octets; one for all messages of a thread. Only names without pointers. */
-const cachedNames = 4096;
+const cachedNames = 16_384;
 const cachedOctetsMax = 64;
 const names = {
   octets: new Uint8Array(cachedNames * cachedOctetsMax),
