@@ -1,4 +1,5 @@
 /** A progress line on stderr, only when that is a terminal. */
+import { basename } from 'node:path';
 import type { RunProgress } from '../engine/manager.js';
 import { scaled } from './text.js';
 
@@ -22,7 +23,9 @@ export function showProgress(label: string, current: () => RunProgress): () => v
   const started = process.hrtime.bigint();
   const draw = (): void => {
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-    out.write(`\r\x1b[K${label} ${progressLine(current(), seconds)}`);
+    // One line: a longer one would wrap, and every redraw would leave a copy behind.
+    const line = `${basename(label)} ${progressLine(current(), seconds)}`;
+    out.write(`\r\x1b[K${line.slice(0, Math.max(20, (out.columns || 80) - 1))}`);
   };
   const timer = setInterval(draw, 200);
   return () => {

@@ -19,81 +19,60 @@ import { Layer } from '@netspectra/proto';
 import type { PacketBatch } from '@netspectra/proto';
 import { PacketEvent } from '../packet-selection.js';
 import type { PacketSelection } from '../packet-selection.js';
-
-/** What runs inside a flow, as far as its bytes showed; value of `flowTable.application[flow]`. */
-export const Application = {
-  Unknown: 0,
-  Dns: 1,
-  Http: 2,
-  Tls: 3,
-  Mdns: 4,
-  Llmnr: 5,
-  Ssh: 6,
-  Quic: 7,
-  /** looked at and found to be none of these */
-  Other: 255,
-} as const;
-/** Name by Application value; flows that stay unknown get their name from the well-known port when rows are written. */
-export const applicationNames: readonly string[] = ['', 'dns', 'http', 'tls', 'mdns', 'llmnr', 'ssh', 'quic'];
-
-/** Words of the hot record. */
-const client = 0; // 4 words
-const server = 4; // 4 words
-const ports = 8; // client | server << 16
-const meta = 9; // protocol | tunnelType << 8 | state << 16
-const vlans = 10; // vlan | innerVlan << 16
-const windowStart = 11;
-const lastSeconds = 12;
-const lastNanoseconds = 13;
-const clientNext = 14; // TCP sequence number after the client's highest byte
-const serverNext = 15;
-const clientBytes = 16; // float64
-const serverBytes = 18; // float64
-const clientPackets = 20; // float64
-const serverPackets = 22; // float64
-const tcpFlags = 24; // client | server << 16
-const rtt = 25; // nanoseconds, 0 = not measured
-const firstSeconds = 26;
-const firstNanoseconds = 27;
-const idHigh = 28;
-const idLow = 29;
-const tunnelId = 30;
-const misc = 31; // trafficClass | icmpType << 8 | icmpCode << 16
-const hotWords = 32;
-
-/** Words of the cold record; the client's word is followed by the server's. */
-const synSeconds = 0;
-const synNanoseconds = 1;
-const clientRetransmissions = 2;
-const clientOutOfOrder = 4;
-const clientZeroWindows = 6;
-const serverZeroWindows = 7;
-const clientHoleStart = 8;
-const clientHoleEnd = 10;
-const clientHoleTime = 12; // milliseconds, wraps; when the hole was noticed
-const generationWord = 14;
-const expectedAck = 15; // acknowledgment number that ends the handshake
-const coldWords = 16;
-
-/** State bits, in the upper half of `meta`. */
-const SawSyn = 1 << 16;
-const SawSynAck = 1 << 17;
-const ClientFin = 1 << 18;
-const ServerFin = 1 << 19;
-const Closed = 1 << 20;
-const ClientSeen = 1 << 21;
-const ServerSeen = 1 << 22;
-const NewInRow = 1 << 23;
-const HandshakeDone = 1 << 24;
-/** a packet with its TCP or UDP layer was seen, so the 5-tuple is a conversation */
-const IsConversation = 1 << 25;
-const ClientHole = 1 << 26;
-const ServerHole = 1 << 27;
-/** collects flows that had to be given up */
-const IsOther = 1 << 28;
-const InUse = 1 << 29;
-/** a packet with ports was seen, so that 0 is a port number and not the lack of one */
-const WithPorts = 1 << 30;
+import { Application } from './application.js';
+import {
+  client,
+  clientBytes,
+  ClientFin,
+  ClientHole,
+  clientHoleEnd,
+  clientHoleStart,
+  clientHoleTime,
+  clientNext,
+  clientOutOfOrder,
+  clientPackets,
+  clientRetransmissions,
+  ClientSeen,
+  clientZeroWindows,
+  Closed,
+  coldWords,
+  expectedAck,
+  firstNanoseconds,
+  firstSeconds,
+  generationWord,
+  HandshakeDone,
+  hotWords,
+  idHigh,
+  idLow,
+  InUse,
+  IsConversation,
+  IsOther,
+  lastNanoseconds,
+  lastSeconds,
+  meta,
+  misc,
+  NewInRow,
+  ports,
+  rtt,
+  SawSyn,
+  SawSynAck,
+  server,
+  serverBytes,
+  ServerFin,
+  ServerHole,
+  serverNext,
+  serverPackets,
+  ServerSeen,
+  serverZeroWindows,
+  swapRecord,
+  synNanoseconds,
+  synSeconds,
+  tcpFlags,
+  tunnelId,
+  vlans,
+  windowStart,
+  WithPorts,
+} from './record.js';
 
 const keptOnReopen = 0xffff | IsConversation | InUse | WithPorts;
 
@@ -968,36 +947,3 @@ export class FlowTable {
     return this.hot[at + vlans] === record[vlans] && (this.hot[at + meta]! & 0xff) === (record[meta]! & 0xff);
   }
 }
-
-/** The key's hash in a record of `exportForeign`. */
-export const hashOfRecord = (record: Uint32Array): number => record[idLow]!;
-
-/** Client and server of a record change places. */
-function swapRecord(hot: Uint32Array, record: number, cold: Uint32Array, low: number): void {
-  const exchange = (array: Uint32Array, at: number, width: number): void => {
-    for (let i = 0; i < width; i += 1) {
-      const kept = array[at + i]!;
-      array[at + i] = array[at + width + i]!;
-      array[at + width + i] = kept;
-    }
-  };
-  exchange(hot, record + client, 4);
-  exchange(hot, record + clientNext, 1);
-  exchange(hot, record + clientBytes, 2);
-  exchange(hot, record + clientPackets, 2);
-  for (let word = clientRetransmissions; word <= clientHoleTime; word += 2) exchange(cold, low + word, 1);
-  hot[record + ports] = swapHalves(hot[record + ports]!);
-  hot[record + tcpFlags] = swapHalves(hot[record + tcpFlags]!);
-  const state = hot[record + meta]!;
-  const client16 = ClientSeen | ClientFin | ClientHole;
-  let turned = state & ~(client16 | ServerSeen | ServerFin | ServerHole);
-  if (state & ClientSeen) turned |= ServerSeen;
-  if (state & ServerSeen) turned |= ClientSeen;
-  if (state & ClientFin) turned |= ServerFin;
-  if (state & ServerFin) turned |= ClientFin;
-  if (state & ClientHole) turned |= ServerHole;
-  if (state & ServerHole) turned |= ClientHole;
-  hot[record + meta] = turned;
-}
-
-const swapHalves = (value: number): number => ((value >>> 16) | (value << 16)) >>> 0;
