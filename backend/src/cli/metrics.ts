@@ -14,6 +14,7 @@ export function registerMetrics(
   writer: ClickHouseWriter,
   stored: () => AccountingReport,
   progress: () => RunProgress | null,
+  limits: () => Readonly<Record<string, number>>,
 ): void {
   collectDefaultMetrics({ register: registry });
   const value = (name: string, help: string, read: () => number): void => {
@@ -48,6 +49,15 @@ export function registerMetrics(
     registers: [registry],
     collect() {
       for (const [reason, count] of Object.entries(stored().reasons)) this.set({ reason }, count);
+    },
+  });
+  new Gauge({
+    name: 'netspectra_engine_limits_total',
+    help: 'How often the engine met a limit, by which one',
+    labelNames: ['limit'],
+    registers: [registry],
+    collect() {
+      for (const [limit, count] of Object.entries(limits())) this.set({ limit }, count);
     },
   });
 }

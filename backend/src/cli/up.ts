@@ -100,6 +100,8 @@ function serverOptions(config: Config) {
 interface Progress {
   /** accounts of the captures that are finished */
   done: AccountingReport;
+  /** limits met in them */
+  limits: Readonly<Record<string, number>>;
   current: Manager | null;
   file: string;
   finished: boolean;
@@ -114,12 +116,25 @@ async function serve(
   view: LiveView,
   logger: Logger,
 ): Promise<number> {
-  const progress: Progress = { done: mergeAccounting([]), current: null, file: '', finished: false, stopping: false };
+  const progress: Progress = {
+    done: mergeAccounting([]),
+    limits: {},
+    current: null,
+    file: '',
+    finished: false,
+    stopping: false,
+  };
   const stored = (): AccountingReport =>
     mergeAccounting(progress.current ? [progress.done, progress.current.accounting] : [progress.done]);
   const writer = createClickHouseWriter(store);
   const metrics = new Registry();
-  registerMetrics(metrics, writer, stored, () => progress.current?.progress() ?? null);
+  registerMetrics(
+    metrics,
+    writer,
+    stored,
+    () => progress.current?.progress() ?? null,
+    () => addCounts(progress.limits, progress.current?.limits ?? {}),
+  );
   const { windows } = config.engine;
   const api = createApi(
     {
@@ -195,6 +210,15 @@ async function serve(
   }
 }
 
+function addCounts(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const sum = { ...a };
+  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
+}
+
 async function drawView(
   view: LiveView,
   api: Api,
@@ -243,6 +267,7 @@ async function readAll(
     const started = process.hrtime.bigint();
     const result = await manager.run({ capture, name: basename(file), epoch: seed, resume: run.resume });
     progress.done = mergeAccounting([progress.done, manager.accounting]);
+    progress.limits = addCounts(progress.limits, manager.limits);
     progress.current = null;
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     logger.info(

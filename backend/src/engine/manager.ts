@@ -15,7 +15,7 @@ import type { ConversationReport } from './conversations.js';
 import { hashOfRecord } from './flow-table/index.js';
 import { FileSource } from './pipeline/chunk-source.js';
 import { chunkOf } from './pipeline/chunk-decoder.js';
-import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
+import type { FlushMessage, Foreign, LimitCounters, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
 import { createPipelineBuffers, PipelineShared } from './pipeline/shared-state.js';
 import type { PipelineBuffers } from './pipeline/shared-state.js';
 import { startHere, startThread } from './pipeline/worker-host.js';
@@ -86,6 +86,8 @@ export class Manager {
   private stopRequested = false;
   private streamDamage: StreamDamage | null = null;
   private stored: AccountingReport = mergeAccounting([]);
+  /** latest counters by partition */
+  private readonly limitsMet: LimitCounters[] = [];
 
   /** @param writer where rows go; null = only the report is wanted */
   constructor(options: ManagerOptions, writer: Writer | null) {
@@ -108,6 +110,15 @@ export class Manager {
   /** What is in the store of this run so far. */
   get accounting(): AccountingReport {
     return this.stored;
+  }
+
+  /** How often limits were met so far, by name, all partitions together. */
+  get limits(): Readonly<Record<string, number>> {
+    const sum: Record<string, number> = {};
+    for (const counters of this.limitsMet) {
+      for (const [name, count] of Object.entries(counters ?? {})) sum[name] = (sum[name] ?? 0) + count;
+    }
+    return sum;
   }
 
   /** End the run after what is already framed. */
@@ -226,6 +237,7 @@ export class Manager {
     };
     await this.writer?.write(flush);
     this.stored = mergeAccounting([this.stored, message.accounting]);
+    this.limitsMet[message.partition] = message.limits;
   }
 
   /** Move a stream's bytes into the ring, waiting while the workers are behind. Bytes before `position` are let go. */

@@ -50,6 +50,20 @@ export interface FlushMessage {
   readonly lastSeq: number;
   readonly blocks: RowBlock[];
   readonly accounting: AccountingReport;
+  readonly limits: LimitCounters;
+}
+
+/** How often the partition met a limit (or a loss on the wire it had to guess around), since the start of the run. */
+export interface LimitCounters {
+  flows_folded: number;
+  late_packets: number;
+  fragments_expired: number;
+  fragments_limit_reached: number;
+  fragments_unusable: number;
+  connections_evicted: number;
+  http_pipeline_overflows: number;
+  tcp_stream_gaps: number;
+  tcp_stream_limit_hits: number;
 }
 
 /** What a worker met of other partitions. */
@@ -259,6 +273,22 @@ export class PartitionWorker {
     for (const { task } of this.tasks) task.process(selection);
   }
 
+  private limits(): LimitCounters {
+    const fragments = this.defragmenter.counters;
+    const applications = this.applications.counters();
+    return {
+      flows_folded: this.flowTable.foldedFlows,
+      late_packets: this.flowTable.latePackets,
+      fragments_expired: fragments.expired,
+      fragments_limit_reached: fragments.limitReached,
+      fragments_unusable: fragments.unusable,
+      connections_evicted: applications.connectionsEvicted,
+      http_pipeline_overflows: applications.pipelineOverflows,
+      tcp_stream_gaps: applications.streamGaps,
+      tcp_stream_limit_hits: applications.streamLimitHits,
+    };
+  }
+
   private takeAccounting(): AccountingReport {
     const report = this.accounting.take();
     this.total = this.total ? mergeAccounting([this.total, report]) : report;
@@ -290,6 +320,7 @@ export class PartitionWorker {
       lastSeq: sequence,
       blocks,
       accounting,
+      limits: this.limits(),
     });
     this.firstUnflushed = sequence + 1;
     this.flushes += 1;
