@@ -498,7 +498,10 @@ const getters: Readonly<Record<FilterTable, Readonly<Record<string, Get>>>> = {
     tls_alpn: (row) => (row['alpn'] as readonly string[]).join(','),
     tls_version: plain('version'),
   },
-  traffic: same('probe', 'vlan', 'ether_type', 'ip_version', 'protocol', 'application'),
+  traffic: {
+    ...same('probe', 'vlan', 'ether_type', 'ip_version', 'application'),
+    protocol: whenIt((row) => Number(row['ip_version']) > 0, plain('protocol')),
+  },
 };
 
 class RowReader implements DirectedReader {

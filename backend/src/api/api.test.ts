@@ -94,7 +94,7 @@ beforeAll(async () => {
             packets: 2,
             bytes: 200,
           },
-          { window_start: start + 6, window_seconds: 1, protocol: 250, packets: 1, bytes: 60 },
+          { window_start: start + 6, window_seconds: 1, ip_version: 4, protocol: 250, packets: 1, bytes: 60 },
         ],
         tcp_health: [
           {

@@ -225,7 +225,8 @@ const trafficSeen = (): Seen[] =>
       probe: row.probe,
       vlan: row.vlan,
       ip_version: row.ip_version,
-      protocol: protocolNames[row.protocol]!,
+      // A frame without IP has no protocol.
+      protocol: row.ip_version > 0 ? protocolNames[row.protocol]! : null,
       application: row.application,
     },
     counters: { packets: row.packets, bytes: row.bytes },
