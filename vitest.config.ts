@@ -18,6 +18,6 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**'],
     pool: 'forks', // chDB keeps one store a process; a crash must not take the other tests along
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 60_000, // tests that start processes share two cores; what hangs is still found
   },
 });

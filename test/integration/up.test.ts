@@ -149,7 +149,7 @@ describe('netspectra up', () => {
       expect(sums.flows!.packets).toBe(answered!.packets);
       expect(sums.top!.packets).toBe(answered!.packets);
     });
-  });
+  }, 180_000);
 
   it('loses and doubles nothing when it is killed, however often', async () => {
     const data = temporary();
@@ -173,7 +173,7 @@ describe('netspectra up', () => {
       expect(sums.flows!.packets).toBe(addressed!.packets);
       expect(sums.top!.packets).toBe(addressed!.packets);
     });
-  }, 60_000);
+  }, 180_000);
 });
 
 /** Packets and bytes of the records that end at or before an offset. */
