@@ -387,7 +387,7 @@ describe('hostile packets', () => {
     });
     fc.assert(
       fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
-        const frames = good.map((frame) => [{ ...frame, bytes: frame.bytes.slice() }]);
+        const frames: TestFrame[][] = good.map((frame) => [{ ...frame, bytes: frame.bytes.slice() }]);
         for (const { frame, at, value, cut, times } of changes) {
           const one = frames[frame]![0] ?? good[frame]!;
           if (at < one.bytes.length) one.bytes[at] = value;

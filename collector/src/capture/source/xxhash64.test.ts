@@ -17,7 +17,7 @@ const round = (lane: bigint, input: bigint) => (rotate((lane + input * p2) & mas
 function reference(bytes: Uint8Array): bigint {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = 0;
-  let hash = p5;
+  let hash: bigint = p5;
   if (bytes.length >= 32) {
     const lanes = [(p1 + p2) & mask, p2, 0n, -p1 & mask];
     for (; at + 32 <= bytes.length; at += 32) {
