@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { openStore } from '../../backend/src/storage/index.js';
 import { rowsOf } from '../../backend/src/storage/store.js';
-import { repository, run, sampleCapture, temporaryFolder, until } from './process.js';
+import { freePort, repository, run, sampleCapture, temporaryFolder, until } from './process.js';
 
 let folder = temporaryFolder();
 afterEach(() => {
@@ -60,3 +60,41 @@ it('standard input that stays open holds nothing up, and SIGTERM ends it', async
   expect(await ended).toBe(0);
   expect(await storedPackets(data)).toMatchObject(sample);
 });
+
+it('a capture that comes through a pipe is stored as it comes, not when it ends', async () => {
+  const data = join(folder.path, 'data');
+  const program = join(repository, 'backend/bin/netspectra.js');
+  const port = await freePort();
+  const args = ['up', '--data', data, '--listen', `127.0.0.1:${port}`, '--read', '-'];
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const stored = async (): Promise<number> => {
+    const text = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+      (answer) => answer.text(),
+      () => '',
+    );
+    return Number(/^netspectra_packets_stored_total (\d+)/m.exec(text)?.[1] ?? -1);
+  };
+  const capture = readFileSync(sampleCapture);
+  const half = recordBoundary(capture, capture.length / 2);
+  // Ten bytes into the next record: it must wait for its rest, and nobody for it.
+  child.stdin!.write(capture.subarray(0, half.offset + 10));
+  await until('the first half is stored', async () => (await stored()) === half.packets);
+  child.stdin!.write(capture.subarray(half.offset + 10));
+  await until('the second half is stored, though the pipe is open', async () => (await stored()) === sample.packets);
+  child.kill('SIGTERM');
+  child.stdin!.end();
+  expect(await ended).toBe(0);
+  expect(await storedPackets(data)).toEqual(sample);
+});
+
+/** Where the first record at or behind `from` begins in a little-endian pcap file, and how many come before. */
+function recordBoundary(capture: Buffer, from: number): { offset: number; packets: number } {
+  let offset = 24;
+  let packets = 0;
+  while (offset < from) {
+    offset += 16 + capture.readUInt32LE(offset + 8);
+    packets += 1;
+  }
+  return { offset, packets };
+}

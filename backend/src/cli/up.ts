@@ -42,9 +42,11 @@ export interface UpOptions {
 /** The options, and what stands for `-` among the files. */
 type RunOptions = UpOptions & { readonly standardInput: Readable | null };
 
-/** Smaller pieces, so that a replay is smooth. */
-const replayShape = { chunkBytes: 64 * 1024, chunkRows: 64 };
-const replaySmoothSpeedMax = 100;
+/**
+ * Small pieces, so that a replay is smooth; the same for every run, because a run that goes on after a crash must cut the
+ * capture as the one before did (a flush is named by the chunks it covers).
+ */
+const chunkShape = { chunkBytes: 128 * 1024, chunkRows: 2048 };
 
 const sampleCapture = fileURLToPath(new URL('../../../test/fixtures/sample.pcap', import.meta.url));
 
@@ -313,7 +315,6 @@ async function planRun(
 
 function managerOptions(config: Config, options: UpOptions, workers: number) {
   const { engine, probe } = config;
-  const replaySpeed = options.replay ?? 0;
   return {
     probe: probe.id,
     workers,
@@ -328,8 +329,8 @@ function managerOptions(config: Config, options: UpOptions, workers: number) {
     flushRowBytes: engine.flush.max_bytes,
     flushMilliseconds: engine.flush.interval * 1000,
     fragmentsMax: engine.max_fragments * workers,
-    replaySpeed,
+    replaySpeed: options.replay ?? 0,
     tasks: engine.tasks.length > 0 ? engine.tasks.map(({ type, ...task }) => ({ type, options: task })) : allTasks(),
-    ...(replaySpeed > 0 && replaySpeed <= replaySmoothSpeedMax && replayShape),
+    ...chunkShape,
   };
 }

@@ -154,7 +154,10 @@ export class Manager {
       ...options,
       epoch: String(source.epoch),
       sourceName: source.name,
-      source: capture.kind === 'file' ? { kind: 'file', path: capture.path, size: capture.size } : { kind: 'stream' },
+      source:
+        capture.kind === 'file'
+          ? { kind: 'file', path: capture.path, size: capture.size }
+          : { kind: 'stream', live: capture.compressedSize === undefined },
       firstChunk,
       firstSeq: resume.lastSeq + 1,
       flushAt: resume.flushAt,
@@ -311,7 +314,7 @@ function skipTo(path: string, size: number, state: CaptureState, position: numbe
   const frames = new FrameTable(65_536);
   const source = new FileSource(path, size);
   let bytes = new Uint8Array(1 << 20);
-  const read = { bytes: 0, atEnd: false };
+  const read = { bytes: 0, atEnd: false, retryMilliseconds: null };
   try {
     while (state.nextOffset < position && !state.ended && !state.fatal) {
       // Never past the position, so that framing stops exactly there.

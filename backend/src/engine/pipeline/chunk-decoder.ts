@@ -12,7 +12,12 @@ import type { PipelineShared } from './shared-state.js';
 /** What decoding needs to know; plain data. */
 export interface DecodeOptions {
   readonly source:
-    { readonly kind: 'file'; readonly path: string; readonly size: number } | { readonly kind: 'stream' };
+    | { readonly kind: 'file'; readonly path: string; readonly size: number }
+    | {
+        readonly kind: 'stream';
+        /** comes as it happens, and is never read a second time */
+        readonly live: boolean;
+      };
   /** rows are wanted, so there are flushes */
   readonly windows: boolean;
   /**
@@ -43,7 +48,7 @@ export class ChunkDecoder {
   private readonly frames: FrameTable;
   private readonly decoder = new PacketDecoder();
   private readonly source: ChunkSource;
-  private readonly chunkRead: ChunkRead = { bytes: 0, atEnd: false };
+  private readonly chunkRead: ChunkRead = { bytes: 0, atEnd: false, retryMilliseconds: null };
   /** a chunk whose records are found but which is not due yet (replay): the chain is held */
   private framed: { end: number } | null = null;
   private untilDue: number | null = null;
@@ -54,7 +59,8 @@ export class ChunkDecoder {
     this.framer = new CaptureFramer(shared.capture);
     this.frames = new FrameTable(shared.shape.chunkRows);
     const { source } = options;
-    this.source = source.kind === 'file' ? new FileSource(source.path, source.size) : new RingSource(shared);
+    this.source =
+      source.kind === 'file' ? new FileSource(source.path, source.size) : new RingSource(shared, source.live);
   }
 
   /** How long to wait at most when `produce` could do nothing: a replay must look at the clock. */
@@ -78,7 +84,8 @@ export class ChunkDecoder {
         shared.changed();
         return true;
       }
-      this.framed = this.frameChunk(chunk);
+      this.untilDue = null;
+      this.framed = this.frameChunk(chunk) ?? this.pause();
       if (this.framed === null) {
         shared.releaseChain();
         return false;
@@ -136,18 +143,36 @@ export class ChunkDecoder {
     let used: number;
     for (;;) {
       this.source.read(bytes.subarray(0, wanted), start, read);
-      if (read.bytes < 0) return null;
+      if (read.bytes < 0) {
+        this.untilDue = read.retryMilliseconds;
+        return null;
+      }
       used = this.framer.frame(bytes, read.bytes, start, read.atEnd, this.frames);
       // A record larger than the chunk: read again, as much as it needs.
       if (used > 0 || this.frames.count > 0 || read.atEnd || this.framer.neededBytes <= wanted) break;
       wanted = Math.min(this.framer.neededBytes, bytes.length);
     }
+    const nothing = used === 0 && this.frames.count === 0;
+    if (nothing && !read.atEnd && !shared.capture.fatal) return null; // the rest of the record has not come yet
     if (this.source instanceof FileSource && this.source.error !== '') {
       shared.capture.recordDamage(CaptureDamage.ReadFailed, start + read.bytes);
     }
-    const exhausted = read.atEnd && used === 0 && this.frames.count === 0;
-    if (exhausted && !shared.capture.ended && !shared.capture.fatal) shared.capture.ended = true;
+    if (nothing && read.atEnd && !shared.capture.ended && !shared.capture.fatal) shared.capture.ended = true;
     return { end: start + used };
+  }
+
+  /** Nothing comes of a live stream: an empty chunk lets what was gathered be written out, when it is time. */
+  private pause(): { end: number } | null {
+    const { source, windows, flushMilliseconds } = this.options;
+    if (source.kind !== 'stream' || !source.live || !windows) return null;
+    const remaining = this.shared.flushRemaining(flushMilliseconds);
+    if (remaining === null) return null;
+    if (remaining > 0) {
+      this.untilDue = Math.min(this.untilDue ?? remaining, remaining);
+      return null;
+    }
+    this.frames.count = 0;
+    return { end: this.shared.nextOffset };
   }
 
   private flushWanted(chunk: number, end: number): boolean {

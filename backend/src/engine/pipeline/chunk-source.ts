@@ -2,10 +2,14 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { PipelineShared } from './shared-state.js';
 
-/** Bytes read, and whether the source ends with them. `bytes` < 0: not there yet, ask again when something changed. */
+/**
+ * Bytes read, and whether the source ends with them. `bytes` < 0: not there yet, ask again when something changed, or
+ * after `retryMilliseconds` when that is not null.
+ */
 export interface ChunkRead {
   bytes: number;
   atEnd: boolean;
+  retryMilliseconds: number | null;
 }
 
 export interface ChunkSource {
@@ -48,19 +52,34 @@ export class FileSource implements ChunkSource {
   }
 }
 
-/** The ring: bytes [nextOffset, streamAvailable) of the stream stand in it, each at offset modulo its size. */
+/** What has come of a live stream is taken after so long, though it does not fill a chunk. */
+const liveMilliseconds = 200;
+
+/**
+ * The ring: bytes [nextOffset, streamAvailable) of the stream stand in it, each at offset modulo its size. A chunk is
+ * taken when it is full; of a live stream (a pipe that may go on for ever) also when it has waited.
+ */
 export class RingSource implements ChunkSource {
   private readonly shared: PipelineShared;
+  private readonly live: boolean;
+  private waitingAt = -1;
+  private waitingSince = 0;
 
-  constructor(shared: PipelineShared) {
+  constructor(shared: PipelineShared, live: boolean) {
     this.shared = shared;
+    this.live = live;
   }
 
   read(target: Uint8Array, offset: number, result: ChunkRead): void {
     const ended = this.shared.streamEnded; // before `available`, which no longer grows once this is true
     const available = this.shared.streamAvailable - offset;
     result.atEnd = ended && available <= target.length;
-    if (!ended && available < Math.min(target.length, this.shared.ring.length)) {
+    result.retryMilliseconds = null;
+    if (
+      !ended &&
+      available < Math.min(target.length, this.shared.ring.length) &&
+      !this.waitedFor(offset, available, result)
+    ) {
       result.bytes = -1;
       return;
     }
@@ -74,4 +93,16 @@ export class RingSource implements ChunkSource {
   }
 
   close(): void {}
+
+  private waitedFor(offset: number, available: number, result: ChunkRead): boolean {
+    if (!this.live || available <= 0) return false;
+    const now = Date.now();
+    if (this.waitingAt !== offset) {
+      this.waitingAt = offset;
+      this.waitingSince = now;
+    }
+    const remaining = this.waitingSince + liveMilliseconds - now;
+    if (remaining > 0) result.retryMilliseconds = remaining;
+    return remaining <= 0;
+  }
 }

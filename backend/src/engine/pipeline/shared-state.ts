@@ -203,6 +203,11 @@ export class PipelineShared {
     }
     return due;
   }
+  /** Milliseconds until what came since the last flush is to be written out; null when nothing came. */
+  flushRemaining(afterMilliseconds: number): number | null {
+    if (this.reals[Real.NextOffset]! <= this.reals[Real.LastFlushOffset]!) return null;
+    return this.reals[Real.LastFlush]! + afterMilliseconds - Date.now();
+  }
   /** Holder of the chain only: milliseconds until event time `seconds` is due in a replay that began with the first call. */
   replayRemaining(seconds: number, speed: number): number {
     if (this.reals[Real.ReplayStart] === 0) {
