@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { openStore } from '../../backend/src/storage/index.js';
 import { rowsOf } from '../../backend/src/storage/store.js';
-import { freePort, repository, run, sampleCapture, temporaryFolder, until } from './process.js';
+import { freePort, owned, repository, run, sampleCapture, temporaryFolder, until } from './process.js';
 
 let folder = temporaryFolder();
 afterEach(() => {
@@ -51,7 +51,7 @@ it('text on standard input that nobody asked for goes nowhere', async () => {
 it('standard input that stays open holds nothing up, and SIGTERM ends it', async () => {
   const data = join(folder.path, 'data');
   const program = join(repository, 'backend/bin/netspectra.js');
-  const child = spawn(process.execPath, [program, ...upInto(data, '--read', sampleCapture, '-')]);
+  const child = owned(spawn(process.execPath, [program, ...upInto(data, '--read', sampleCapture, '-')]));
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -66,7 +66,7 @@ it('a capture that comes through a pipe is stored as it comes, not when it ends'
   const program = join(repository, 'backend/bin/netspectra.js');
   const port = await freePort();
   const args = ['up', '--data', data, '--listen', `127.0.0.1:${port}`, '--read', '-'];
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const child = owned(spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'ignore', 'ignore'] }));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   const stored = async (): Promise<number> => {
     const text = await fetch(`http://127.0.0.1:${port}/metrics`).then(

@@ -11,6 +11,16 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url));
 export const sampleCapture = join(repository, 'test/fixtures/sample.pcap');
 const program = join(repository, 'backend/bin/netspectra.js');
 
+const running = new Set<ChildProcess>();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** See to it that a process ends with the tests, also when the one that started it fails. */
+export function owned<Child extends ChildProcess>(child: Child): Child {
+  running.add(child);
+  child.on('exit', () => running.delete(child));
+  return child;
+}
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -29,11 +39,13 @@ export function start(
   args: readonly string[],
   options: { env?: Record<string, string>; cwd?: string; stdin?: Uint8Array } = {},
 ): Started {
-  const child = spawn(process.execPath, [program, ...args], {
-    cwd: options.cwd ?? repository,
-    env: { ...process.env, ...options.env },
-    stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-  });
+  const child = owned(
+    spawn(process.execPath, [program, ...args], {
+      cwd: options.cwd ?? repository,
+      env: { ...process.env, ...options.env },
+      stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    }),
+  );
   if (options.stdin) child.stdin!.end(options.stdin);
   let stdout = '';
   let stderr = '';
