@@ -160,6 +160,12 @@ log:
     expect(() => load('', env)).toThrow(/named by NETSPECTRA_ADMIN_TOKEN_FILE \/no\/such\/secret/);
   });
 
+  it('says so when an alias has no anchor, or there are too many', () => {
+    expect(mistakes('*nobody').join()).toMatch(/not valid YAML: Unresolved alias.*nobody/);
+    const bomb = `a: &a [x]\nb: &b [${'*a, '.repeat(60)}]\nc: &c [${'*b, '.repeat(60)}]\nd: [${'*c, '.repeat(60)}]`;
+    expect(mistakes(bomb).join()).toMatch(/not valid YAML: Excessive alias count/);
+  });
+
   it('never throws anything but its own errors, whatever the file holds', () => {
     const value = fc.anything({ withDate: false, withBigInt: false, withMap: false, withSet: false });
     fc.assert(

@@ -136,7 +136,14 @@ class Loader {
         this.file,
       );
     }
-    const values: unknown = this.document.toJS({ maxAliasCount: 100 });
+    let values: unknown;
+    try {
+      values = this.document.toJS({ maxAliasCount: 100 });
+    } catch (error) {
+      // Aliases are looked up only here: one without its anchor, or too many of them.
+      const reason = (error as Error).message.split('\n')[0]!;
+      throw new ConfigError([{ path: '', message: `not valid YAML: ${reason}`, line: 1 }], this.file);
+    }
     if (values === null || values === undefined) return {};
     if (!isObject(values)) {
       throw new ConfigError(
