@@ -16,6 +16,7 @@ export default defineConfig({
   test: {
     include: ['{proto,query,collector,backend}/src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
+    setupFiles: ['test/setup.ts'],
     pool: 'forks', // chDB keeps one store a process; a crash must not take the other tests along
     maxWorkers: 2,
     testTimeout: 60_000, // tests that start processes share two cores; what hangs is still found
