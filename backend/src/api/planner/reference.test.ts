@@ -9,7 +9,7 @@ import { frameRows, openTestApi } from '../testing.js';
 import type { TestApi, TestResult } from '../testing.js';
 import type { RowValues } from '../../storage/testing.js';
 
-const seed = Number(process.env['NETSPECTRA_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const seed = Number(process.env['QUERY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const runs = 120;
 const start = 1_700_000_000; // a multiple of 10
 const seconds = 120;
