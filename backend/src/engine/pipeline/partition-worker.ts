@@ -217,8 +217,9 @@ export class PartitionWorker {
     if (this.index === 0) shared.rowBytes = this.rows.size;
     shared.consumed(this.index, chunk + 1);
     // Waking a decoder for every slot costs more than decoding into it: let half of them come free first, unless there
-    // is nothing left to take.
-    if ((chunk + 1) % (shared.shape.slots >> 1 || 1) === 0 || !shared.isPublished(chunk + 1)) shared.changed();
+    // is nothing left to take or a flush may keep us.
+    const half = shared.shape.slots >> 1 || 1;
+    if (flush || (chunk + 1) % half === 0 || !shared.isPublished(chunk + 1)) shared.changed();
     if (flush) {
       const sequence = sequenceOf(chunk);
       this.flush(this.options.flushAt.includes(sequence + 1) ? sequence + 1 : sequence, false, end);

@@ -4,8 +4,8 @@
  * The capture is cut into chunks, numbered from 0. Chunk i is read, framed and decoded by whichever worker is free into
  * slot i mod S, and then consumed by every partition's worker: each takes the rows of its own, in the order of the chunks.
  * Finding where records begin is a chain: one worker at a time holds it, frames the next chunk, and passes the offset on
- * *before* it decodes, so decoding runs in parallel and every record boundary is known, never guessed. Nobody overwrites a slot before all have
- * consumed it, and whoever cannot go on waits for `Version` to change.
+ * *before* it decodes, so decoding runs in parallel and every record boundary is known, never guessed. Nobody overwrites
+ * a slot before all have consumed it, and whoever cannot go on waits for `Version` to change.
  */
 import { CaptureState, recordBytesMax } from '@netspectra/collector';
 import { outerPerFrameMax } from '@netspectra/collector/decode';
