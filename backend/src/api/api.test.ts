@@ -11,7 +11,7 @@ import { requireRoles, authorizeLoopback } from './roles.js';
 import { createApi } from './server.js';
 import { frameRows, openTestApi } from './testing.js';
 import type { TestApi } from './testing.js';
-import { metaSchema, problemSchema, queryResponseSchema } from './schemas.js';
+import { metaSchema, problemSchema, queryResponseSchema } from './schemas/index.js';
 import fastify from 'fastify';
 
 const start = 1_700_000_000;

@@ -1,7 +1,7 @@
 /** POST /api/v1/filter/validate: is this a filter, what does it mean, and where is it wrong. */
 import { validateFilter } from '@netspectra/query';
 import { filterErrors } from '../planner/index.js';
-import { answers, filterValidateResponseSchema, filterValidateSchema } from '../schemas.js';
+import { answers, filterValidateResponseSchema, filterValidateSchema } from '../schemas/index.js';
 import type { App } from './context.js';
 
 export function filterRoute(app: App): void {

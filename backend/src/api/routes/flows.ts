@@ -1,6 +1,6 @@
 /** GET /api/v1/flows: flow records, page by page. */
 import { compileFilter, flowPage, planFlowPage } from '../planner/index.js';
-import { answers, flowsQuerystring, flowsResponseSchema } from '../schemas.js';
+import { answers, flowsQuerystring, flowsResponseSchema } from '../schemas/index.js';
 import { parseRange } from '../time.js';
 import type { App, RouteContext } from './context.js';
 import { askTrust, metaOf } from './meta.js';

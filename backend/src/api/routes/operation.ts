@@ -1,6 +1,6 @@
 /** Health, readiness, metrics and the OpenAPI document. */
 import { ApiError } from '../problem.js';
-import { answers, healthResponseSchema, openApiResponseSchema, textAnswers } from '../schemas.js';
+import { answers, healthResponseSchema, openApiResponseSchema, textAnswers } from '../schemas/index.js';
 import type { App, RouteContext } from './context.js';
 
 const readyAnswers: Record<string, object> = {

@@ -2,8 +2,8 @@
 import type { Query, TimeRange } from '@netspectra/query';
 import { answerOf, checkQuery, needsSketches, planQuery, planSketchSubjects } from '../planner/index.js';
 import { ApiError, invalid, problemOf } from '../problem.js';
-import { answers, queryRequestSchema, queryResponseSchema } from '../schemas.js';
-import type { QueryBody } from '../schemas.js';
+import { answers, queryRequestSchema, queryResponseSchema } from '../schemas/index.js';
+import type { QueryBody } from '../schemas/index.js';
 import { parseRange } from '../time.js';
 import type { App, RouteContext } from './context.js';
 import { askTrust, metaOf } from './meta.js';

@@ -8,7 +8,7 @@ import {
   measuresResponseSchema,
   valuesQuerystring,
   valuesResponseSchema,
-} from '../schemas.js';
+} from '../schemas/index.js';
 import { parseRange } from '../time.js';
 import type { App, RouteContext } from './context.js';
 
