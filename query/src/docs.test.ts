@@ -11,7 +11,7 @@ import {
   filterFields,
   filterTables,
   formatFilter,
-  isDimensionId,
+  isGroupKey,
   isMeasureId,
   measureTables,
   measures,
@@ -121,7 +121,7 @@ describe('docs/query-language.md', () => {
   it.each(queries)('has a good query: $type $measures', (query) => {
     expect(queryTypes).toContain(query.type);
     expect(query.measures.every(isMeasureId)).toBe(true);
-    expect(query.groupBy.every(isDimensionId)).toBe(true);
+    expect(query.groupBy.every(isGroupKey)).toBe(true);
     expect(query.limit ?? 1).toBeLessThanOrEqual(queryLimits.limitMax);
     expect(parseFilter(query.filter ?? '')).toMatchObject({ ok: true });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isFailure, parseTime } from './model.js';
+import { isFailure, parseOffset, parseTime } from './model.js';
 
 describe('parseTime', () => {
   it.each([
@@ -25,4 +25,23 @@ describe('parseTime', () => {
 
 describe('isFailure', () => {
   it('tells them apart', () => expect(isFailure({ error: 'x', status: 400 })).toBe(true));
+});
+
+describe('parseOffset', () => {
+  it.each([
+    ['90s', 90_000],
+    ['10m', 600_000],
+    ['1h', 3_600_000],
+    ['1d', 86_400_000],
+    ['1w', 604_800_000],
+    ['0h', undefined],
+    ['1', undefined],
+    ['h', undefined],
+    ['-1h', undefined],
+    ['1.5h', undefined],
+    ['1y', undefined],
+    ['1 h', undefined],
+    ['999999999w', undefined],
+    ['', undefined],
+  ])('%j is %j', (text, expected) => expect(parseOffset(text)).toBe(expected));
 });

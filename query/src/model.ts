@@ -2,19 +2,25 @@
  * The query model: what goes into `POST /api/v1/query` and what comes out. The API validates by these types and limits;
  * the answer is Grafana's data frame layout, columns not rows.
  */
-import type { DimensionId } from './registry/dimensions.js';
+import type { GroupKey } from './group-key.js';
 import type { MeasureId } from './registry/measures.js';
 import type { QueryTable } from './registry/tables.js';
 
-/** Query types in use; `graph` (Sankey and topology edges) and `explain` (what changed) will join them. */
-export const queryTypes = ['timeseries', 'table', 'flows'] as const;
+/**
+ * - `timeseries`: values over time, a series for each group
+ * - `table`: one row for each group
+ * - `flows`: flow records
+ * - `graph`: nodes and edges (Sankey, topology); groupBy names the levels in order
+ * - `explain`: which dimension values account for the change of a measure between two ranges
+ */
+export const queryTypes = ['timeseries', 'table', 'flows', 'graph', 'explain'] as const;
 export type QueryType = (typeof queryTypes)[number];
 
 /**
- * Which side's counters count. 'both' adds them; 'client' counts only what clients sent, 'server' only what servers sent.
- * Absent: 'both'.
+ * Which traffic counts. 'both': all; 'client': only what clients sent, 'server': only what servers sent; 'in': only what
+ * came from addresses outside of the configured local networks to addresses in them, 'out': the reverse. Absent: 'both'.
  */
-export const queryDirections = ['both', 'client', 'server'] as const;
+export const queryDirections = ['both', 'client', 'server', 'in', 'out'] as const;
 export type QueryDirection = (typeof queryDirections)[number];
 
 /**
@@ -26,18 +32,39 @@ export type QueryUnits = (typeof queryUnits)[number];
 
 export type SortDirection = 'asc' | 'desc';
 
-/** Sort key of a `table` or `flows` answer: a measure or a dimension of the query. */
+/** Sort key of a `table` or `flows` answer: a measure or an entry of groupBy. */
 export type OrderBy =
   | { readonly measure: MeasureId; readonly direction: SortDirection }
-  | { readonly dimension: DimensionId; readonly direction: SortDirection };
+  | { readonly dimension: GroupKey; readonly direction: SortDirection };
+
+/**
+ * An earlier period to compare with: so much before the range (`1h`, `1d`, `1w`; `previous` is the range's own length), or
+ * a range of its own, as long as the query's.
+ */
+export type CompareTo = { readonly offset: string } | { readonly from: TimeInput; readonly to: TimeInput };
+
+/**
+ * The two ranges of an `explain` query.
+ * - `baseline`: before; the range of the request is after. They may differ in length: sums are brought to the length of after.
+ * - `at`: the moment when something changed. `width` (a duration, `10m`) before it is compared with as much after it;
+ *   without `width` the request's range is split there.
+ * Absent, and without compareTo: the range is compared with the equally long one before it.
+ */
+export type ExplainRanges =
+  | { readonly baseline: { readonly from: TimeInput; readonly to: TimeInput } }
+  | { readonly at: TimeInput; readonly width?: string };
 
 export interface Query {
   /** names the answer; unique in the request */
   readonly refId: string;
   readonly type: QueryType;
-  /** at least one for timeseries and table; `flows` lists flow records and needs none */
+  /** at least one, one for `explain`; `flows` lists flow records and needs none */
   readonly measures: readonly MeasureId[];
-  readonly groupBy: readonly DimensionId[];
+  /**
+   * Dimensions, addresses also cut to a network (`src_ip/24`, see group-key.ts). graph: the levels, at least two, in their
+   * order; explain: where to look, absent: everywhere that makes sense.
+   */
+  readonly groupBy: readonly GroupKey[];
   /** filter language, docs/query-language.md; absent or empty keeps everything */
   readonly filter?: string;
   /** bucket width of a timeseries; wins over maxDataPoints, rounded up to what the table can give */
@@ -46,12 +73,17 @@ export interface Query {
   readonly maxDataPoints?: number;
   /** how many groups (timeseries: series) or flow records. Absent: queryLimits.limitDefault */
   readonly limit?: number;
-  /** put what falls outside `limit` into one more group, called "other" */
+  /** put what falls outside `limit` into one more group, called "other"; absent: false, for graph true */
   readonly other?: boolean;
   /** absent: first measure, descending */
   readonly orderBy?: readonly OrderBy[];
   readonly direction?: QueryDirection;
   readonly units?: QueryUnits;
+  /** timeseries, table, explain: an earlier period beside the range */
+  readonly compareTo?: CompareTo;
+  readonly explain?: ExplainRanges;
+  /** graph: a value that stands on several levels is one node (a topology); absent: one on each level (Sankey) */
+  readonly mergeNodes?: boolean;
 }
 
 /** RFC 3339 text, or milliseconds since the epoch as a number or as decimal text. */
@@ -83,11 +115,33 @@ export const queryLimits = {
   intervalMsMax: 366 * 86_400_000,
   limitDefault: 10,
   limitMax: 10_000,
+  /** dimensions that one `explain` query looks at */
+  explainDimensionsMax: 12,
   /** series of a timeseries */
   seriesMax: 1_000,
   /** longest range between from and to */
   rangeMsMax: 10 * 366 * 86_400_000,
 } as const;
+
+const offsetUnits: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/**
+ * Milliseconds of a whole duration in one unit (`90s`, `10m`, `1h`, `1d`, `1w`; days have 24 hours), or undefined when the
+ * text is none or longer than queryLimits.rangeMsMax.
+ */
+export function parseOffset(text: string): number | undefined {
+  const match = /^([1-9]\d{0,8})([smhdw])$/.exec(text);
+  const unit = offsetUnits[match?.[2] ?? ''];
+  if (!match || unit === undefined) return undefined;
+  const millis = Number(match[1]) * unit;
+  return millis <= queryLimits.rangeMsMax ? millis : undefined;
+}
 
 /** Milliseconds since the epoch, or undefined when the text is no time (RFC 3339 with offset, or a whole number). */
 export function parseTime(input: TimeInput): number | undefined {
@@ -121,13 +175,14 @@ export interface FrameFieldConfig {
   readonly unit?: string;
   /** bucket width of a time field, milliseconds */
   readonly interval?: number;
+  readonly custom?: Readonly<Record<string, unknown>>;
 }
 
 export interface FrameField {
   readonly name: string;
   readonly type: FrameFieldType;
   readonly typeInfo?: { readonly frame: string; readonly nullable?: boolean };
-  /** of a timeseries' value field: the group, dimension id -> value as text */
+  /** of a timeseries' value field: the group, entry of groupBy -> value as text; `period` on those of an earlier period */
   readonly labels?: Readonly<Record<string, string>>;
   readonly config?: FrameFieldConfig;
 }
@@ -135,7 +190,7 @@ export interface FrameField {
 export interface FrameMeta {
   /** Grafana's frame type, e.g. 'timeseries-multi', 'table' */
   readonly type?: string;
-  readonly preferredVisualisationType?: 'graph' | 'table';
+  readonly preferredVisualisationType?: 'graph' | 'table' | 'nodeGraph';
   readonly notices?: readonly { readonly severity: 'info' | 'warning' | 'error'; readonly text: string }[];
   readonly custom?: Readonly<Record<string, unknown>>;
 }
@@ -180,7 +235,9 @@ export interface AnswerMeta {
   readonly watermarkMs: number | null;
   /** the stored data may still grow in this range (to lies after the watermark) */
   readonly partial: boolean;
-  /** 1 = every packet; n = one of n packets was captured and counters were multiplied by n */
+  /** one sentence for people: which table answered, how it was read and why */
+  readonly plan: string;
+  /** 1 = every packet; n = one of n packets was captured and counters were multiplied by n (the highest n in the range) */
   readonly samplingRate: number;
   readonly drops: DropCounts;
   readonly errorBounds: readonly ErrorBound[];
@@ -188,8 +245,12 @@ export interface AnswerMeta {
   readonly truncated: boolean;
   readonly fromMs: number;
   readonly toMs: number;
+  /** the earlier range of compareTo and explain, after rounding */
+  readonly before?: TimeRange;
   /** bucket width used; null unless a timeseries */
   readonly intervalMs: number | null;
+  /** width over which the peaks and 95th percentiles of rates were taken; absent without such measures */
+  readonly sampleMs?: number;
   /** the filter in canonical form; null without one */
   readonly filter: string | null;
   readonly rowsRead?: number;

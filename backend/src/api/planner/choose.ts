@@ -60,7 +60,8 @@ export function chooseTable(wanted: Wanted): QueryTable {
 /** How the rows of the chosen table are to be looked at. */
 export function chooseMode(table: QueryTable, wanted: Omit<Wanted, 'sketchSubjects'>): RowMode {
   if (table !== 'flows') return 'plain';
-  if (wanted.direction !== 'both') return wanted.direction;
+  if (wanted.direction === 'client' || wanted.direction === 'server') return wanted.direction;
+  if (wanted.direction !== 'both') return 'directed';
   const directed =
     wanted.dimensions.some((dimension) => dimension.sources.flows?.scope === 'directed') ||
     wanted.measures.some((measure) => isDirectedMeasure(measure, table)) ||

@@ -42,6 +42,7 @@ export interface AnswerFacts {
 
 export const metaOf = (facts: AnswerFacts, trust: Trust): ApiAnswerMeta => ({
   tables: [facts.table],
+  plan: facts.table,
   watermarkMs: trust.watermarkMs,
   partial: trust.watermarkMs === null || facts.range.toMs > trust.watermarkMs,
   samplingRate: trust.samplingRate,

@@ -129,6 +129,7 @@ export const frameSchema = Type.Object(
 export const metaSchema = Type.Object(
   {
     tables: Type.Array(Type.String(), { description: 'the tables that answered' }),
+    plan: Type.String({ description: 'which table answered, how it was read and why' }),
     watermarkMs: Type.Union([Type.Integer(), Type.Null()], {
       description: 'event time up to which all is stored, ms; null when nothing is',
     }),
