@@ -20,6 +20,7 @@ import {
   joined,
   membership,
   networkOf,
+  numberOf,
   parseAddress,
   parseFilter,
 } from '@netspectra/query';
@@ -310,6 +311,8 @@ const word = fc.constantFrom('', 'gre', 'vxlan', 'http', 'DNS', 'a_b%c', 'Exampl
 const seconds = 1_700_000_000;
 const nanoseconds = fc.oneof(fc.constantFrom(0, 1, 1_000, 5_000_000_000), fc.integer({ min: 0, max: 9_999_999_999 }));
 const time = (ns: number): string => `${seconds + Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}`;
+const country = fc.constantFrom('', 'DE', 'GB', 'a');
+const asn = fc.constantFrom(0, 47, 443, 64500, 4294967295);
 const identity = {
   probe: word,
   flow_id: fc.constantFrom(1, 12, 2 ** 40),
@@ -318,6 +321,16 @@ const identity = {
   client_port: port,
   server_port: port,
   vlan: fc.constantFrom(0, 1, 5, 4095),
+  client_country: country,
+  server_country: country,
+  client_asn: asn,
+  server_asn: asn,
+  client_as_name: word,
+  server_as_name: word,
+  client_network: word,
+  server_network: word,
+  client_local: bit,
+  server_local: bit,
 };
 const someText = fc.constantFrom(...texts);
 
@@ -422,7 +435,26 @@ const bothSeen =
     answered(row) && Number(row[asked]) > 0;
 const flowId: Get = (row) => String(row['flow_id']);
 const same = (...names: string[]): Record<string, Get> => Object.fromEntries(names.map((name) => [name, plain(name)]));
+/** Country, AS and network of either side, and where the traffic goes as seen from the local networks. */
+const places = (way: typeof byWay): Record<string, Get> => ({
+  ...Object.fromEntries(
+    ['country', 'asn', 'as_name', 'network'].flatMap((name) => [
+      [`src_${name}`, way(`client_${name}`, `server_${name}`)],
+      [`dst_${name}`, way(`server_${name}`, `client_${name}`)],
+      [`client_${name}`, plain(`client_${name}`)],
+      [`server_${name}`, plain(`server_${name}`)],
+    ]),
+  ),
+  traffic_direction: (row, server) => {
+    const from = way('client_local', 'server_local')(row, server) === 1;
+    const to = way('server_local', 'client_local')(row, server) === 1;
+    if (from && to) return numberOf('traffic_direction', 'internal')!;
+    if (from) return numberOf('traffic_direction', 'out')!;
+    return numberOf('traffic_direction', to ? 'in' : 'external')!;
+  },
+});
 const asked = {
+  ...places(plain),
   src_ip: plain('client_ip'),
   dst_ip: plain('server_ip'),
   src_port: plain('client_port'),
@@ -433,6 +465,7 @@ const asked = {
 
 const getters: Readonly<Record<FilterTable, Readonly<Record<string, Get>>>> = {
   flows: {
+    ...places(byWay),
     src_ip: byWay('client_ip', 'server_ip'),
     dst_ip: byWay('server_ip', 'client_ip'),
     src_port: whenIt(hasPorts, byWay('client_port', 'server_port')),

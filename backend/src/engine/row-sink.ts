@@ -14,6 +14,9 @@ const hexDigits = new TextEncoder().encode('0123456789abcdef');
 const utf8 = new TextEncoder();
 const stampColumns = 5;
 const seqDigits = 16;
+const placeColumns = 10;
+/** country, AS number, AS name, network, local: client and server each */
+const unknownPlaces = utf8.encode('\t\t0\t0\t\t\t\t\t0\t0\t');
 const padded = (seq: number): string => String(seq).padStart(seqDigits, '0');
 
 export class RowWriter {
@@ -95,6 +98,17 @@ export class RowWriter {
     }
     this.length = at;
     this.separate();
+  }
+
+  /**
+   * What is known about two addresses (16 bytes each, network order): client_country .. server_local, the last ten
+   * columns of the tables that have addresses.
+   */
+  places(_bytes: Uint8Array, _client: number, _server: number): void {
+    this.reserve(unknownPlaces.length);
+    this.bytes.set(unknownPlaces, this.length);
+    this.length += unknownPlaces.length;
+    this.column += placeColumns;
   }
 
   /** DateTime64(9) as seconds.nanoseconds since the epoch, UTC. */

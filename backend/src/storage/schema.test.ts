@@ -6,7 +6,7 @@ import { openStore } from './connect.js';
 import { migrate, migrationChecksum } from './migrate.js';
 import { migrations } from './migrations/index.js';
 import { applyRetention } from './retention.js';
-import { createRowTable, singleNode } from './schema.js';
+import { addColumns, createRowTable, singleNode } from './schema.js';
 import { rowsOf } from './store.js';
 import type { Store } from './store.js';
 import { rowBlock, temporaryDataDir } from './testing.js';
@@ -54,6 +54,14 @@ describe('the schema', () => {
     }
   });
 
+  it('adds columns on a cluster by the same template', () => {
+    const ddl = { ...singleNode, onCluster: ' ON CLUSTER main' };
+    expect(addColumns('t', 'b UInt8\nc UInt16 CODEC(T64)', 'a', ddl)).toBe(
+      'ALTER TABLE t ON CLUSTER main\n  ADD COLUMN IF NOT EXISTS b UInt8 AFTER a,\n' +
+        '  ADD COLUMN IF NOT EXISTS c UInt16 CODEC(T64) AFTER b',
+    );
+  });
+
   it('can be written for a cluster by the same template', () => {
     const text = createRowTable(
       { name: 't', columns: 'a UInt8', time: 'a', orderBy: 'a' },
@@ -91,6 +99,16 @@ describe('the schema', () => {
       '2',
       "['it\\'s','tab\\t\\\\','ü']",
       '4503599627370497',
+      'DE',
+      '',
+      '4294967295',
+      '0',
+      'Example\\tTelecom',
+      '',
+      'office',
+      '',
+      '1',
+      '0',
     ];
     const writer = createClickHouseWriter(store);
     await writer.write({
@@ -116,6 +134,13 @@ describe('the schema', () => {
       name: "tab\there \\ 'quote' \n über \0",
       answers: ["it's", 'tab\t\\', 'ü'],
       latency_ns: String(2 ** 52 + 1),
+      client_country: 'DE',
+      client_asn: 4294967295,
+      client_as_name: 'Example\tTelecom',
+      client_network: 'office',
+      client_local: 1,
+      server_country: '',
+      server_local: 0,
     });
     await store.command('TRUNCATE TABLE dns');
   });
@@ -179,7 +204,9 @@ describe('migrations', () => {
       name: 'more',
       statements: () => ['CREATE TABLE IF NOT EXISTS more (x UInt8) ENGINE = MergeTree ORDER BY x'],
     };
-    expect(await migrate(store, { migrations: [...migrations, added] })).toEqual(['002-more']);
+    expect(await migrate(store, { migrations: [...migrations, added] })).toEqual([
+      `${String(added.version).padStart(3, '0')}-more`,
+    ]);
     expect(await migrate(store, { migrations: [...migrations, added] })).toEqual([]);
     const left = await store.query("SELECT name FROM system.tables WHERE name IN ('more', 'schema_migrations_lock')");
     expect(rowsOf(left)).toEqual([{ name: 'more' }]);
@@ -217,6 +244,8 @@ describe('migrations', () => {
       },
     });
     await expect(migrate(server, { lockWaitMs: 250 })).rejects.toMatchObject({ code: 'NS_SCHEMA_LOCKED' });
-    expect(await migrate(server, { lockAgeMsMax: 30_000 })).toEqual(['001-tables']);
+    expect(await migrate(server, { lockAgeMsMax: 30_000 })).toEqual(
+      migrations.map(({ version, name }) => `${String(version).padStart(3, '0')}-${name}`),
+    );
   });
 });

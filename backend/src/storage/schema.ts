@@ -54,3 +54,21 @@ export function createRowTable(table: TableDdl, ddl: DdlContext): string {
       'materialize_ttl_recalculate_only = 1',
   ].join('\n');
 }
+
+/**
+ * ALTER TABLE for further columns, one a line (name, type, default, codec), placed behind `after` in their order. Harmless
+ * when run twice. Rows that are there already get the default when they are read.
+ */
+export function addColumns(table: string, columns: string, after: string, ddl: DdlContext): string {
+  let before = after;
+  const added = columns
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const column = line.trim();
+      const clause = `  ADD COLUMN IF NOT EXISTS ${column} AFTER ${before}`;
+      before = column.slice(0, column.indexOf(' '));
+      return clause;
+    });
+  return `ALTER TABLE ${table}${ddl.onCluster}\n${added.join(',\n')}`;
+}

@@ -36,6 +36,23 @@ const stamp = `
   first_seq UInt64
   last_seq UInt64`;
 
+/**
+ * What is known about the two addresses (docs/enrichment.md), last in every table that has them: country (ISO 3166-1
+ * alpha-2, '' unknown), autonomous system (0 unknown) and its name, configured network ('' none), and whether it is a
+ * local one. Column by column in the order in which `writePlaces` of the engine writes them.
+ */
+const places = `
+  client_country LowCardinality(String)
+  server_country LowCardinality(String)
+  client_asn UInt32
+  server_asn UInt32
+  client_as_name LowCardinality(String)
+  server_as_name LowCardinality(String)
+  client_network LowCardinality(String)
+  server_network LowCardinality(String)
+  client_local UInt8
+  server_local UInt8`;
+
 const table = (name: TableName, text: string): Table => ({ name, columns: columns(stamp + text) });
 
 /** One row per flow per window (and per flush): what this flow did in it. Sum the counters, keep min(first), max(last). */
@@ -74,7 +91,7 @@ const flows = table(
   icmp_type UInt8
   icmp_code UInt8
   new_flow UInt8
-  end_reason UInt8`,
+  end_reason UInt8${places}`,
 );
 
 /** Counters per second. Every captured frame is in here exactly once, IP or not. */
@@ -168,7 +185,7 @@ const dns = table(
   rcode LowCardinality(String)
   answer_count UInt16
   answers Array(String)
-  latency_ns UInt64`,
+  latency_ns UInt64${places}`,
 );
 
 /** One row per HTTP/1.x transaction, or per message that found no partner (requests or responses = 0). */
@@ -192,7 +209,7 @@ const http = table(
   content_type LowCardinality(String)
   request_bytes UInt64
   response_bytes UInt64
-  latency_ns UInt64`,
+  latency_ns UInt64${places}`,
 );
 
 /** One row per TLS ClientHello. */
@@ -208,7 +225,7 @@ const tls = table(
   vlan UInt16
   server_name String
   alpn Array(String)
-  version LowCardinality(String)`,
+  version LowCardinality(String)${places}`,
 );
 
 /**

@@ -181,6 +181,43 @@ const eitherFields = [
     names: 'service',
     aliases: [],
   },
+  {
+    id: 'country',
+    label: 'Country',
+    description: 'Country of the source or destination address.',
+    kind: 'text',
+    either: ['src_country', 'dst_country'],
+    maximum: 0,
+    aliases: [],
+  },
+  {
+    id: 'asn',
+    label: 'AS number',
+    description: 'Autonomous system number of the source or destination address.',
+    kind: 'number',
+    either: ['src_asn', 'dst_asn'],
+    maximum: 4294967295,
+    names: 'asn',
+    aliases: ['as'],
+  },
+  {
+    id: 'as_name',
+    label: 'AS name',
+    description: 'Autonomous system name of the source or destination address.',
+    kind: 'text',
+    either: ['src_as_name', 'dst_as_name'],
+    maximum: 0,
+    aliases: [],
+  },
+  {
+    id: 'network',
+    label: 'Network',
+    description: 'Configured network of the source or destination address.',
+    kind: 'text',
+    either: ['src_network', 'dst_network'],
+    maximum: 0,
+    aliases: [],
+  },
 ] as const;
 
 export type FieldId = DimensionId | (typeof recordFields)[number]['id'] | (typeof eitherFields)[number]['id'];

@@ -10,7 +10,7 @@ import type { QueryTable } from './tables.js';
 export type DimensionType = 'ip' | 'port' | 'number' | 'text' | 'enum';
 
 /** Which names a number dimension goes by. */
-export type NameTable = 'protocol' | 'service' | 'ether_type' | 'end_reason';
+export type NameTable = 'protocol' | 'service' | 'ether_type' | 'end_reason' | 'asn' | 'traffic_direction';
 
 export interface Dimension {
   readonly id: string;
@@ -47,6 +47,50 @@ const everywhere = (name: string, ...tables: QueryTable[]): Sources =>
 
 const transactions = ['dns', 'http', 'tls'] as const;
 const portColumn = (name: string): Source => columnWhen(name, hasPorts, ['protocol']);
+
+type Side = 'src' | 'dst' | 'client' | 'server';
+type Sided<Name extends string, S extends Side> = Dimension & { readonly id: `${S}_${Name}` };
+type Place = 'country' | 'asn' | 'as_name' | 'network';
+
+/**
+ * What is known about an address, for all four sides: columns client_NAME and server_NAME, written by the engine's
+ * enrichment (docs/enrichment.md).
+ */
+function sided<Name extends Place>(
+  name: Name,
+  label: string,
+  what: string,
+  unknown: string,
+  rest: Pick<Dimension, 'type' | 'maximum' | 'names' | 'highCardinality'>,
+  aliases: readonly string[] = [],
+): [Sided<Name, 'src'>, Sided<Name, 'dst'>, Sided<Name, 'client'>, Sided<Name, 'server'>] {
+  const client = `client_${name}`;
+  const server = `server_${name}`;
+  const entry = <S extends Side>(side: S, word: string, who: string, sources: Sources): Sided<Name, S> => ({
+    id: `${side}_${name}`,
+    label: `${word} ${label}`,
+    description: `${what} of the address that ${who}; ${unknown}.`,
+    scope: side === 'src' || side === 'dst' ? 'directed' : 'flow',
+    sources,
+    aliases: aliases.map((alias) => `${side}_${alias}`),
+    ...rest,
+  });
+  return [
+    entry('src', 'Source', 'sent the bytes', {
+      flows: directed(client, server),
+      ...everywhere(client, ...transactions),
+    }),
+    entry('dst', 'Destination', 'received the bytes', {
+      flows: directed(server, client),
+      ...everywhere(server, ...transactions),
+    }),
+    entry('client', 'Client', 'began the flow', everywhere(client, 'flows', ...transactions)),
+    entry('server', 'Server', 'answered', everywhere(server, 'flows', ...transactions)),
+  ];
+}
+
+/** Code of traffic_direction: 2 when the sender is local, and 1 when the receiver is (names.ts has the names). */
+const localSides = (from: string, to: string): string => `(${from} * 2 + ${to})`;
 
 export const dimensions = [
   {
@@ -136,6 +180,43 @@ export const dimensions = [
     sources: { flows: portColumn('server_port'), ...everywhere('server_port', ...transactions) },
     maximum: 65535,
     names: 'service',
+  },
+  ...sided('country', 'country', 'Country (ISO 3166-1 alpha-2)', 'empty when unknown', { type: 'text' }),
+  ...sided(
+    'asn',
+    'AS number',
+    'Autonomous system number',
+    '0 when unknown',
+    { type: 'number', maximum: 4294967295, names: 'asn', highCardinality: true },
+    ['as'],
+  ),
+  ...sided('as_name', 'AS name', 'Name of the autonomous system', 'empty when unknown', {
+    type: 'text',
+    highCardinality: true,
+  }),
+  ...sided('network', 'network', 'Configured network', 'empty when it is in none', { type: 'text' }, ['net_name']),
+  {
+    id: 'traffic_direction',
+    label: 'Traffic direction',
+    description: 'Seen from the local networks: in, out, internal (local to local) or external (neither end is local).',
+    type: 'enum',
+    scope: 'directed',
+    sources: {
+      flows: {
+        scope: 'directed',
+        client: localSides('client_local', 'server_local'),
+        server: localSides('server_local', 'client_local'),
+        columns: ['client_local', 'server_local'],
+      },
+      ...Object.fromEntries(
+        transactions.map((table) => [
+          table,
+          derived(localSides('client_local', 'server_local'), ['client_local', 'server_local']),
+        ]),
+      ),
+    },
+    maximum: 3,
+    names: 'traffic_direction',
   },
   {
     id: 'protocol',

@@ -256,6 +256,14 @@ const endReasonRows: readonly NameRow[] = [
   [5, 'no-resources'],
 ];
 
+/** Codes as the dimension makes them: 2 for a local sender, plus 1 for a local receiver. */
+const trafficDirectionRows: readonly NameRow[] = [
+  [0, 'external', 'transit'],
+  [1, 'in', 'inbound', 'ingress'],
+  [2, 'out', 'outbound', 'egress'],
+  [3, 'internal', 'local'],
+];
+
 interface Names {
   readonly byNumber: ReadonlyMap<number, string>;
   readonly byName: ReadonlyMap<string, number>;
@@ -276,7 +284,12 @@ const nameTables: Readonly<Record<NameTable, Names>> = {
   service: nameTable(serviceRows),
   ether_type: nameTable(etherTypeRows),
   end_reason: nameTable(endReasonRows),
+  asn: nameTable([]),
+  traffic_direction: nameTable(trafficDirectionRows),
 };
+
+/** An AS number as it is written for people, RFC 5396: AS64500. */
+const asNumber = /^as(\d{1,10})$/i;
 
 /** The name of a number in this list, or undefined when it has none (a port without service, for instance). */
 export function nameOf(table: NameTable, value: number): string | undefined {
@@ -285,6 +298,10 @@ export function nameOf(table: NameTable, value: number): string | undefined {
 
 /** The number of a name (any case, aliases too), or undefined when the list does not know it. */
 export function numberOf(table: NameTable, name: string): number | undefined {
+  if (table === 'asn') {
+    const number = Number(asNumber.exec(name)?.[1] ?? NaN);
+    return number <= 0xffffffff ? number : undefined;
+  }
   return nameTables[table].byName.get(name.toLowerCase());
 }
 

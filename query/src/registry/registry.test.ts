@@ -115,8 +115,13 @@ describe('registry', () => {
       'domain',
     ]);
     expect(nameOf('service', 1)).toBeUndefined();
+    expect([numberOf('asn', 'AS64500'), numberOf('asn', 'as4294967296'), numberOf('asn', 'asx')]).toEqual([
+      64500,
+      undefined,
+      undefined,
+    ]);
     // A name must give the number that is written with it, or filters would change when they are written.
-    for (const table of ['protocol', 'service', 'ether_type', 'end_reason'] as const) {
+    for (const table of ['protocol', 'service', 'ether_type', 'end_reason', 'asn', 'traffic_direction'] as const) {
       for (const name of namesOf(table)) {
         const number = numberOf(table, name)!;
         expect(numberOf(table, nameOf(table, number)!)).toBe(number);

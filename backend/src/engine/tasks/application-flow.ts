@@ -38,6 +38,12 @@ export class FlowStamp {
     row.number(this.serverPort);
     row.number(this.vlan);
   }
+
+  /** End a row with the columns that the three tables share: what is known about the addresses. */
+  end(row: RowWriter): void {
+    row.places(this.addresses, 0, 16);
+    row.end();
+  }
 }
 
 /** Nanoseconds from one time to a later one; 0 when it is not later. */

@@ -235,7 +235,7 @@ class DnsTask implements DnsListener {
     row.number(response?.message.answerCount ?? 0);
     row.texts(response?.message.answers(answersMax) ?? []);
     row.number(latency);
-    row.end();
+    stamp.end(row);
   }
 }
 

@@ -111,6 +111,7 @@ function writeRow(rows: RowSink, table: FlowTable, flow: number, reason: number,
   row.number(table.icmpCode(flow));
   row.number(table.isNew(flow) ? 1 : 0);
   row.number(reason);
+  row.places(table.addressBytes, table.clientAddressOffset(flow), table.serverAddressOffset(flow));
   row.end();
 }
 

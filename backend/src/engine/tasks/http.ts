@@ -82,7 +82,7 @@ class HttpTask implements HttpListener {
     row.number(transaction.requestBytes);
     row.number(transaction.responseBytes);
     row.number(transaction.latencyNanoseconds);
-    row.end();
+    connection.stamp.end(row);
   }
 
   readReport(protocols: Record<string, FrameCount>): HttpReport {

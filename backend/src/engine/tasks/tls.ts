@@ -52,7 +52,7 @@ class TlsTask implements TlsListener {
     row.text(hello.serverName);
     row.texts(hello.alpn);
     row.text(hello.versionName);
-    row.end();
+    connection.stamp.end(row);
   }
 
   readReport(protocols: Record<string, FrameCount>): TlsReport {
