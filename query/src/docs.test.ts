@@ -104,6 +104,11 @@ describe('docs/query-language.md', () => {
     expect(result.ok && formatFilter(result.filter)).toBe(canonical);
   });
 
+  it.each(tableRows('short | is'))('reads %s as %s', (short, long) => {
+    const result = parseFilter(short);
+    expect(result.ok && formatFilter(result.filter)).toBe(long);
+  });
+
   it.each(tableRows('filter | message | suggestion'))('explains %s', (filter, message, suggestion) => {
     const result = parseFilter(filter);
     const error = result.ok ? undefined : result.errors[0];

@@ -41,6 +41,13 @@ export type FilterNode =
       readonly operator: CompareOperator;
       readonly value: FilterValue;
     }
+  /** two fields of one kind; false when either is absent */
+  | {
+      readonly kind: 'compareFields';
+      readonly field: FieldId;
+      readonly operator: CompareOperator;
+      readonly other: FieldId;
+    }
   | { readonly kind: 'in'; readonly field: FieldId; readonly negated: boolean; readonly items: readonly FilterItem[] }
   | { readonly kind: 'match'; readonly field: FieldId; readonly negated: boolean; readonly pattern: FilterPattern };
 
@@ -65,7 +72,10 @@ export function filterFieldsOf(node: FilterNode): FieldId[] {
   const visit = (part: FilterNode): void => {
     if (part.kind === 'and' || part.kind === 'or') part.terms.forEach(visit);
     else if (part.kind === 'not') visit(part.term);
-    else if ('field' in part) found.add(part.field);
+    else if ('field' in part) {
+      found.add(part.field);
+      if (part.kind === 'compareFields') found.add(part.other);
+    }
   };
   visit(node);
   return [...found];

@@ -4,7 +4,7 @@
  */
 import type { AddressWords } from './address.js';
 import { compareAddresses, networkLast } from './address.js';
-import type { FilterItem, FilterNode, FilterPattern } from './ast.js';
+import type { CompareOperator, FilterItem, FilterNode, FilterPattern } from './ast.js';
 import { fieldCode, fieldOf } from './fields.js';
 import type { FieldId } from './fields.js';
 import { compileGlob, lowerAscii } from './glob.js';
@@ -197,6 +197,64 @@ function either(node: Comparison): Predicate {
   return negated ? (record) => first(record) && second(record) : (record) => first(record) || second(record);
 }
 
+/** Two fields of the record against each other; false when one is absent. */
+function pair(node: FilterNode & { kind: 'compareFields' }): Predicate {
+  const field = fieldCode(node.field);
+  const other = fieldCode(node.other);
+  const equal = node.operator === '=';
+  const { kind } = fieldOf(node.field);
+  if (kind === 'address') {
+    return (record) =>
+      record.hasAddress(field) && record.hasAddress(other) && sameAddress(record, field, other) === equal;
+  }
+  if (kind === 'text') {
+    return (record) => {
+      const value = record.text(field);
+      const wanted = value === null ? null : record.text(other);
+      return value !== null && wanted !== null && sameText(value, wanted) === equal;
+    };
+  }
+  return numberPair(field, node.operator, other);
+}
+
+function sameAddress(record: FieldReader, field: number, other: number): boolean {
+  for (let i = 3; i >= 0; i -= 1) if (record.addressWord(field, i) !== record.addressWord(other, i)) return false;
+  return true;
+}
+
+/** Equal but for the case of ASCII letters; makes no new text. */
+function sameText(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y && (x >= 65 && x <= 90 ? x + 32 : x) !== (y >= 65 && y <= 90 ? y + 32 : y)) return false;
+  }
+  return true;
+}
+
+/** NaN, absent, is neither equal to, nor before or after anything; only != needs care. */
+function numberPair(field: number, operator: CompareOperator, other: number): Predicate {
+  switch (operator) {
+    case '=':
+      return (record) => record.number(field) === record.number(other);
+    case '!=':
+      return (record) => {
+        const a = record.number(field);
+        const b = record.number(other);
+        return a < b || a > b;
+      };
+    case '<':
+      return (record) => record.number(field) < record.number(other);
+    case '<=':
+      return (record) => record.number(field) <= record.number(other);
+    case '>':
+      return (record) => record.number(field) > record.number(other);
+    case '>=':
+      return (record) => record.number(field) >= record.number(other);
+  }
+}
+
 function all(terms: readonly Predicate[]): Predicate {
   return (record) => {
     for (let i = 0; i < terms.length; i += 1) if (!terms[i]!(record)) return false;
@@ -224,6 +282,8 @@ export function compilePredicate(filter: FilterNode): Predicate {
       const term = compilePredicate(filter.term);
       return (record) => !term(record);
     }
+    case 'compareFields':
+      return pair(filter);
     default:
       return either(filter);
   }

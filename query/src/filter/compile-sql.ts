@@ -11,7 +11,7 @@ import type { FieldId, FilterField } from './fields.js';
 import { globToLike, lowerAscii } from './glob.js';
 import { parseRegex, regexToRe2 } from './regex.js';
 import { directionExists, sourceSql, sourceSqlBy } from '../registry/source.js';
-import type { Direction } from '../registry/source.js';
+import type { Direction, Source } from '../registry/source.js';
 import type { QueryTable } from '../registry/tables.js';
 
 /** Values for the client's `query_params`. Addresses are text as ClickHouse reads an IPv6. */
@@ -55,9 +55,24 @@ class SqlCompiler {
         return `(${node.terms.map((term) => this.node(term, direction)).join(node.kind === 'and' ? ' AND ' : ' OR ')})`;
       case 'not':
         return `(NOT ${this.node(node.term, direction)})`;
+      case 'compareFields':
+        return this.pair(node, direction);
       default:
         return this.either(node, direction);
     }
+  }
+
+  /** Two columns of one row; false where one of them is absent. */
+  private pair(node: FilterNode & { kind: 'compareFields' }, direction: ReadDirection): string {
+    const sources = [node.field, node.other].map((id) => this.source(fieldOf(id)));
+    const isText = fieldOf(node.field).kind === 'text';
+    const [left, right] = sources.map((source) => {
+      const value = valueSql(source, direction);
+      return isText ? `lower(${value})` : value;
+    });
+    const present = sources.flatMap((source) => source.presentWhen ?? []);
+    const condition = `(${left!} ${node.operator} ${right!})`;
+    return present.length === 0 ? condition : `(${[...new Set(present)].join(' AND ')} AND ${condition})`;
   }
 
   /** `host` and `port` test both sides: one must fit, or for a negated comparison both. */
@@ -70,11 +85,15 @@ class SqlCompiler {
   }
 
   private test(node: FilterNode, field: FilterField, direction: ReadDirection): string {
+    const source = this.source(field);
+    const condition = this.condition(node, valueSql(source, direction));
+    return source.presentWhen === undefined ? condition : `(${source.presentWhen} AND ${condition})`;
+  }
+
+  private source(field: FilterField): Source {
     const source = field.sources[this.table];
     if (!source) throw new Error(`table ${this.table} has no field ${field.id}; see filterTables`);
-    const value = typeof direction === 'object' ? sourceSqlBy(source, direction.column) : sourceSql(source, direction);
-    const condition = this.condition(node, value);
-    return source.presentWhen === undefined ? condition : `(${source.presentWhen} AND ${condition})`;
+    return source;
   }
 
   private condition(node: FilterNode, value: string): string {
@@ -153,6 +172,10 @@ class SqlCompiler {
     this.params[name] = value;
     return `{${name}:${type}}`;
   }
+}
+
+function valueSql(source: Source, direction: ReadDirection): string {
+  return typeof direction === 'object' ? sourceSqlBy(source, direction.column) : sourceSql(source, direction);
 }
 
 /** ClickHouse's IPv6 type takes mapped addresses in mixed notation. */

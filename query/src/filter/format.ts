@@ -24,6 +24,8 @@ export function formatFilter(node: FilterNode): string {
     }
     case 'compare':
       return `${node.field} ${node.operator} ${formatItem(node.value, fieldOf(node.field))}`;
+    case 'compareFields':
+      return `${node.field} ${node.operator} ${node.other}`;
     case 'in': {
       const items = node.items.map((item) => formatItem(item, fieldOf(node.field)));
       const list = items.length === 1 ? items[0]! : `(${items.join(', ')})`;

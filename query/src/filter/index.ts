@@ -10,4 +10,5 @@ export { lowerAscii } from './glob.js';
 export { quoteText } from './lexer.js';
 export { filterLimits } from './limits.js';
 export * from './parser.js';
+export type { FilterToken, TokenRole } from './token-cursor.js';
 export * from './validate.js';

@@ -91,6 +91,8 @@ class Lexer {
       else if (char === '(' || char === ')' || char === ',') this.push('punctuation', this.at + 1, char);
       else this.operatorOrWord();
     }
+    // Too many errors: the rest is one token, so that no character is left without.
+    if (this.at < text.length) this.push('invalid', text.length, '');
     this.tokens.push({ kind: 'end', offset: text.length, length: 0, text: '' });
   }
 

@@ -60,6 +60,9 @@ export type NumberResult = { readonly value: number } | { readonly message: stri
 
 const literal = /^(\d+)(?:\.(\d+))?([A-Za-zµ]*)$/;
 const digitsMax = 32;
+/** 1h30m: whole numbers with units, from the biggest to the smallest, each once */
+const compoundDuration =
+  /^(?=.{4,64}$)(?=(?:\d+[a-zµ]+){2})(?:\d{1,9}d)?(?:\d{1,9}h)?(?:\d{1,9}(?:min|m))?(?:\d{1,9}s)?(?:\d{1,9}ms)?(?:\d{1,9}[uµ]s)?(?:\d{1,9}ns)?$/;
 
 /** True when a word begins like a number: it is then read as one, and errors speak of numbers. */
 export function looksNumeric(text: string): boolean {
@@ -69,6 +72,7 @@ export function looksNumeric(text: string): boolean {
 /** Reads a number for a field of this kind; `maximum` is the field's biggest value. */
 export function parseNumber(text: string, kind: FieldKind, maximum: number): NumberResult {
   if (/^0[xX][0-9a-fA-F]{1,13}$/.test(text) && kind === 'number') return bounded(Number(text), maximum);
+  if (kind === 'duration' && compoundDuration.test(text)) return compound(text, maximum);
   if (text.startsWith('-')) return { message: 'Numbers here are never negative' };
   const match = literal.exec(text);
   if (!match || text.length > digitsMax) return { message: `${JSON.stringify(text)} is not a number`.slice(0, 80) };
@@ -87,6 +91,14 @@ export function parseNumber(text: string, kind: FieldKind, maximum: number): Num
   const value = scaled / divisor;
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) return { message: `${text} is too big; the biggest is 2^53 - 1` };
   return bounded(Number(value), maximum);
+}
+
+function compound(text: string, maximum: number): NumberResult {
+  let sum = 0n;
+  for (const [, digits, unit] of text.matchAll(/(\d+)([a-zµ]+)/g))
+    sum += BigInt(digits!) * BigInt(durationUnits[unit!]!);
+  if (sum > BigInt(Number.MAX_SAFE_INTEGER)) return { message: `${text} is too big; the biggest is 2^53 - 1` };
+  return bounded(Number(sum), maximum);
 }
 
 const notWhole: Readonly<Partial<Record<FieldKind, string>>> = {

@@ -63,7 +63,7 @@ describe('parseFilter', () => {
 
   it.each([
     // text, offset, length, message, suggestion
-    ['vlan', 4, 0, 'Expected an operator after vlan'],
+    ['bytes', 5, 0, 'Expected an operator after bytes'],
     ['vlan =', 6, 0, 'Expected a number'],
     ['vlan = 5000', 7, 4, 'vlan: 5000 is too big; the biggest here is 4095'],
     ['port = 70000', 7, 5, 'port: 70000 is too big'],
@@ -132,7 +132,7 @@ describe('parseFilter', () => {
       'bytes > 1mb',
       'duration > 5',
       'vlan = 1 vlan = 2',
-      'tcp',
+      '10.0.0.1',
       'vlan in 5..1',
       'host = 10/8',
     ]) {

@@ -3,7 +3,7 @@ import type { FilterError } from './errors.js';
 import type { FieldId } from './fields.js';
 import { formatFilter } from './format.js';
 import { parseFilter } from './parser.js';
-import type { FilterToken } from './parser.js';
+import type { FilterToken } from './token-cursor.js';
 import type { QueryTable } from '../registry/tables.js';
 
 export type FilterValidation =
