@@ -20,6 +20,7 @@ import {
   joined,
   membership,
   networkOf,
+  pairProblem,
   numberOf,
   parseAddress,
   parseFilter,
@@ -286,9 +287,31 @@ function comparisonFor(field: FilterField): fc.Arbitrary<FilterNode> {
   );
 }
 
+/** Comparisons of two fields, every pair of the table that the language takes. */
+function pairFor(fields: readonly FilterField[]): fc.Arbitrary<FilterNode> {
+  const operators = ['=', '!=', '<', '<=', '>', '>='] as const;
+  const pairs = fields.flatMap((field) =>
+    fields.flatMap((other) =>
+      operators.flatMap((operator): FilterNode[] =>
+        pairProblem(field, operator, other) === undefined && !isValueWord(field, other)
+          ? [{ kind: 'compareFields', field: field.id as FieldId, operator, other: other.id as FieldId }]
+          : [],
+      ),
+    ),
+  );
+  return fc.constantFrom(...pairs);
+}
+
+/** Texts such as `application` are values on the right side, so that no filter compares with them. */
+const isValueWord = (field: FilterField, other: FilterField): boolean =>
+  field.kind === 'text' && !other.id.includes('_');
+
 function filterFor(table: QueryTable): fc.Arbitrary<FilterNode> {
   const fields = filterFields.filter((field) => fieldTables(field).includes(table));
-  const comparison = fc.constantFrom(...fields).chain(comparisonFor);
+  const comparison = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...fields).chain(comparisonFor) },
+    { weight: 1, arbitrary: pairFor(fields) },
+  );
   return fc.letrec<{ node: FilterNode }>((tie) => ({
     node: fc.oneof(
       { maxDepth: 4, depthSize: 'small' },

@@ -4,6 +4,7 @@ export * from './compile-predicate.js';
 export * from './compile-sql.js';
 export { nearest, quoted } from './errors.js';
 export type { FilterError } from './errors.js';
+export { kindOf, pairProblem } from './field-pairs.js';
 export * from './fields.js';
 export * from './format.js';
 export { lowerAscii } from './glob.js';
