@@ -15,8 +15,8 @@ const utf8 = new TextEncoder();
 const stampColumns = 5;
 const seqDigits = 16;
 const placeColumns = 10;
-/** country, AS number, AS name, network, local: client and server each */
-const unknownPlaces = utf8.encode('\t\t0\t0\t\t\t\t\t0\t0\t');
+/** country, AS number, AS name, network, local: the client's, then the server's */
+const unknownPlaces = utf8.encode('\t0\t\t\t0\t'.repeat(2));
 const padded = (seq: number): string => String(seq).padStart(seqDigits, '0');
 
 export class RowWriter {

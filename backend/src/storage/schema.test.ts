@@ -100,14 +100,14 @@ describe('the schema', () => {
       "['it\\'s','tab\\t\\\\','ü']",
       '4503599627370497',
       'DE',
-      '',
       '4294967295',
-      '0',
       'Example\\tTelecom',
-      '',
       'office',
-      '',
       '1',
+      '',
+      '0',
+      '',
+      '',
       '0',
     ];
     const writer = createClickHouseWriter(store);

@@ -39,18 +39,18 @@ const stamp = `
 /**
  * What is known about the two addresses (docs/enrichment.md), last in every table that has them: country (ISO 3166-1
  * alpha-2, '' unknown), autonomous system (0 unknown) and its name, configured network ('' none), and whether it is a
- * local one. Column by column in the order in which `writePlaces` of the engine writes them.
+ * local one. Last in their tables, the client's before the server's, so that a row ends with two ready pieces of text.
  */
 const places = `
   client_country LowCardinality(String)
-  server_country LowCardinality(String)
   client_asn UInt32
-  server_asn UInt32
   client_as_name LowCardinality(String)
-  server_as_name LowCardinality(String)
   client_network LowCardinality(String)
-  server_network LowCardinality(String)
   client_local UInt8
+  server_country LowCardinality(String)
+  server_asn UInt32
+  server_as_name LowCardinality(String)
+  server_network LowCardinality(String)
   server_local UInt8`;
 
 const table = (name: TableName, text: string): Table => ({ name, columns: columns(stamp + text) });

@@ -8,14 +8,14 @@ import type { Migration } from './types.js';
 
 const columns = `
   client_country LowCardinality(String) CODEC(ZSTD(1))
-  server_country LowCardinality(String) CODEC(ZSTD(1))
   client_asn UInt32 CODEC(ZSTD(1))
-  server_asn UInt32 CODEC(ZSTD(1))
   client_as_name LowCardinality(String) CODEC(ZSTD(1))
-  server_as_name LowCardinality(String) CODEC(ZSTD(1))
   client_network LowCardinality(String) CODEC(ZSTD(1))
-  server_network LowCardinality(String) CODEC(ZSTD(1))
   client_local UInt8 CODEC(ZSTD(1))
+  server_country LowCardinality(String) CODEC(ZSTD(1))
+  server_asn UInt32 CODEC(ZSTD(1))
+  server_as_name LowCardinality(String) CODEC(ZSTD(1))
+  server_network LowCardinality(String) CODEC(ZSTD(1))
   server_local UInt8 CODEC(ZSTD(1))`;
 
 /** Tables, each with the column after which these stand. */
