@@ -1,6 +1,7 @@
 /** Every example of docs/api.md is sent, and answers what the page shows. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fairQueueLimits } from './fair-queue.js';
 import { problemKinds } from './problem.js';
 import { defaultApiLimits } from './server.js';
 import { openTestApi } from './testing.js';
@@ -99,7 +100,12 @@ describe('docs/api.md', () => {
     expect(page).toContain(`| rows of an answer | ${defaultApiLimits.rowsMax.toLocaleString('en-US')} |`);
     expect(page).toContain(`| time range | ${defaultApiLimits.rangeSecondsMax / 86_400} days |`);
     expect(page).toContain(`| body | ${defaultApiLimits.bodyBytesMax / 1024} KiB |`);
-    expect(page).toContain(`| ${defaultApiLimits.concurrency} run, ${defaultApiLimits.concurrency * 10} wait |`);
+    const { runningMax, waitingMax, runningPerClientMax, waitingPerClientMax } = fairQueueLimits(
+      defaultApiLimits.concurrency,
+    );
+    expect(page).toContain(
+      `| ${runningMax} run, ${waitingMax} wait; of one client ${runningPerClientMax} and ${waitingPerClientMax} |`,
+    );
     expect(page).toContain(`| time of a query | ${defaultApiLimits.queryMillisMax / 1000} s |`);
   });
 });

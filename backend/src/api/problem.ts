@@ -34,9 +34,12 @@ export const problemKinds = {
   malformed: { status: 400, title: 'The request could not be read', retry: false },
   'not-found': { status: 404, title: 'There is nothing at this address', retry: false },
   'method-not-allowed': { status: 405, title: 'This address does not know the method', retry: false },
+  'not-acceptable': { status: 406, title: 'The answer has no such form', retry: false },
+  'request-timeout': { status: 408, title: 'The request came too slowly', retry: true },
   'too-large': { status: 413, title: 'The request body is too large', retry: false },
   'media-type': { status: 415, title: 'The body must be JSON', retry: false },
   'uri-too-long': { status: 414, title: 'The address is too long', retry: false },
+  'headers-too-large': { status: 431, title: 'The request headers are too large', retry: false },
   misdirected: { status: 421, title: 'This host name is not served here', retry: false },
   'too-much-data': { status: 422, title: 'The query needs more than its limits allow', retry: false },
   overloaded: { status: 503, title: 'Too many queries are running', retry: true },
@@ -150,12 +153,16 @@ const fastifyKinds: Readonly<Record<string, ProblemKind>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed',
   FST_ERR_MAX_PARAM_LENGTH: 'uri-too-long',
   FST_ERR_BAD_URL: 'malformed',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
 };
 
 const details: Partial<Record<ProblemKind, string>> = {
   'too-large': 'the body is larger than this server accepts',
   'media-type': 'send the body as content-type application/json',
   malformed: 'the body is not valid JSON',
+  'request-timeout': 'the request was not complete in time',
+  'headers-too-large': 'request line and headers are larger than this server accepts',
 };
 
 /**

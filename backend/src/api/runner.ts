@@ -2,20 +2,22 @@
  * Runs statements under the limits: how many at once, how long, how many rows; and stops them when the client goes away
  * or the server stops.
  */
+import { setMaxListeners } from 'node:events';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
-import type { FastifyBaseLogger, FastifyReply } from 'fastify';
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import { UserError } from '../errors.js';
 import { ApiError } from './problem.js';
 import type { ProblemKind } from './problem.js';
 import { Columns } from './planner/index.js';
 import type { QueryParameters, QueryStore } from './query-store.js';
-import { Semaphore } from './semaphore.js';
+import { FairQueue, fairQueueLimits } from './fair-queue.js';
 
 export interface RunnerDeps {
   readonly store: QueryStore;
   readonly metrics: Registry;
   readonly log: FastifyBaseLogger;
+  readonly clientOf: ClientOf;
 }
 
 export interface RunnerLimits {
@@ -35,8 +37,11 @@ export interface StatementResult {
   readonly elapsedMs: number;
 }
 
-/** So many queries may wait for each that runs. */
-const waitingPerRunning = 10;
+/** Who asks: queries of one client take turns with those of the others. */
+export type ClientOf = (request: FastifyRequest) => string;
+
+/** Statements that the server itself needs (readiness, live views) are a client of their own. */
+export const serverClient = 'server';
 
 const kinds: Readonly<Partial<Record<UserError['code'], ProblemKind>>> = {
   NS_QUERY_TIMEOUT: 'timeout',
@@ -58,15 +63,18 @@ const texts: Readonly<Partial<Record<ProblemKind, string>>> = {
 export class QueryRunner {
   readonly #deps: RunnerDeps;
   readonly #limits: RunnerLimits;
-  readonly #semaphore: Semaphore;
+  readonly #queue: FairQueue;
   readonly #seconds: Histogram;
   readonly #failures: Counter;
-  readonly #stopping = new AbortController();
+  /** requests under way; a set of our own, because a signal of all would keep every dependent signal alive */
+  readonly #requests = new Set<AbortController>();
+  readonly #clients = new WeakMap<AbortSignal, string>();
+  #stopped = false;
 
   constructor(deps: RunnerDeps, limits: RunnerLimits) {
     this.#deps = deps;
     this.#limits = limits;
-    this.#semaphore = new Semaphore(limits.concurrency, limits.concurrency * waitingPerRunning);
+    this.#queue = new FairQueue(fairQueueLimits(limits.concurrency));
     const registers = [deps.metrics];
     this.#seconds = new Histogram({
       name: 'netspectra_api_query_duration_seconds',
@@ -81,13 +89,13 @@ export class QueryRunner {
       labelNames: ['kind'],
       registers,
     });
-    const semaphore = this.#semaphore;
+    const queue = this.#queue;
     new Gauge({
       name: 'netspectra_api_queries_running',
       help: 'Statements of the API that the store works on now',
       registers,
       collect() {
-        this.set(semaphore.active);
+        this.set(queue.active);
       },
     });
     new Gauge({
@@ -95,26 +103,44 @@ export class QueryRunner {
       help: 'Statements of the API that wait for their turn',
       registers,
       collect() {
-        this.set(semaphore.queued);
+        this.set(queue.queued);
       },
     });
   }
 
   /** A signal that aborts when the client goes away before the answer is written, or when the server stops. */
   signalOf(reply: FastifyReply): AbortSignal {
-    const controller = new AbortController();
+    const { controller, release } = this.#open(this.#deps.clientOf(reply.request));
     // Not request.signal: it follows the request's stream, which also closes when the body was read.
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) controller.abort();
+      release();
     });
-    return AbortSignal.any([controller.signal, this.#stopping.signal]);
+    return controller.signal;
   }
 
-  /** Run one statement. Throws ApiErrors only. @param table label of the metrics */
+  /** A signal for work of the server's own, which aborts when the server stops; call `release` when it is done. */
+  ownSignal(): { readonly signal: AbortSignal; readonly release: () => void } {
+    const { controller, release } = this.#open(serverClient);
+    return { signal: controller.signal, release };
+  }
+
+  #open(client: string): { readonly controller: AbortController; readonly release: () => void } {
+    const controller = new AbortController();
+    // Each statement of a request listens, and a request may have many; they are bounded by the request's own limits.
+    setMaxListeners(0, controller.signal);
+    this.#clients.set(controller.signal, client);
+    if (this.#stopped) controller.abort();
+    else this.#requests.add(controller);
+    return { controller, release: () => void this.#requests.delete(controller) };
+  }
+
+  /** Run one statement. Throws ApiErrors only. @param table label of the metrics @param signal of `signalOf` or `ownSignal` */
   async run(table: string, statement: Statement, signal: AbortSignal): Promise<StatementResult> {
     const { rowsMax, queryMillisMax } = this.#limits;
     try {
-      return await this.#semaphore.run(signal, async () => {
+      const client = this.#clients.get(signal) ?? serverClient;
+      return await this.#queue.run(client, signal, async () => {
         const begin = performance.now();
         const result = await this.#deps.store.query(statement.sql, statement.params, {
           signal,
@@ -134,7 +160,8 @@ export class QueryRunner {
 
   /** Cancel everything that runs and waits; later statements fail at once. */
   stop(): void {
-    this.#stopping.abort();
+    this.#stopped = true;
+    for (const controller of this.#requests) controller.abort();
   }
 
   #failureOf(error: unknown, statement: Statement): ApiError {

@@ -8,17 +8,21 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { Ajv } from 'ajv';
-import { randomUUID } from 'node:crypto';
 import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { UserError } from '../errors.js';
-import { problem, problemOf } from './problem.js';
+import { addCaching } from './caching.js';
+import { answerClientError } from './client-errors.js';
+import { openApiOptions } from './openapi.js';
+import { problemOf } from './problem.js';
+import { addHttpSurface } from './http-surface.js';
+import { requestIdOf } from './request-id.js';
 import { authorizeLoopback, requireRoles } from './roles.js';
 import type { Authorize } from './roles.js';
 import { QueryRunner } from './runner.js';
+import type { ClientOf } from './runner.js';
 import type { QueryStore } from './query-store.js';
 import type { StatusProvider } from './status.js';
 import { registerRoutes } from './routes/index.js';
@@ -29,11 +33,13 @@ import type { TableWindows } from './planner/index.js';
 export interface ApiLimits {
   /** rows in one answer frame, and groups of one query; 1 .. 1,000,000 */
   readonly rowsMax: number;
+  /** flows of one export */
+  readonly exportRowsMax: number;
   /** length of a time range, seconds */
   readonly rangeSecondsMax: number;
   /** bytes of a request body */
   readonly bodyBytesMax: number;
-  /** queries that the store runs at once; ten times as many may wait */
+  /** queries that the store runs at once; see fair-queue.ts for how many of them may be of one client, and wait */
   readonly concurrency: number;
   /** after this the store gives a query up, milliseconds */
   readonly queryMillisMax: number;
@@ -41,6 +47,7 @@ export interface ApiLimits {
 
 export const defaultApiLimits: ApiLimits = {
   rowsMax: 50_000,
+  exportRowsMax: 1_000_000,
   rangeSecondsMax: 400 * 86_400,
   bodyBytesMax: 256 * 1024,
   concurrency: 4,
@@ -67,6 +74,8 @@ export interface ApiDeps {
   readonly version?: string;
   /** who may do what; the default lets everyone in who came over loopback */
   readonly authorize?: Authorize;
+  /** names the client of a request, for fair turns; the default is its address */
+  readonly clientOf?: ClientOf;
 }
 
 export interface Api {
@@ -78,6 +87,11 @@ export interface Api {
   readonly app: FastifyInstance;
 }
 
+/** A request must be there in this time, milliseconds; its headers in the shorter one. */
+const requestMillisMax = 30_000;
+const headersMillisMax = 10_000;
+const headerBytesMax = 16 * 1024;
+const connectionsMax = 1_000;
 const docsPrefix = '/docs';
 const loopbackAddress = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
 
@@ -115,11 +129,13 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
   const app = fastify({
     ...(deps.logger ? { loggerInstance: deps.logger } : { logger: false }),
     bodyLimit: limits.bodyBytesMax,
-    genReqId: () => randomUUID(),
+    genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: 'idle',
-    // A header or body that trickles in must not hold a connection for ever.
-    requestTimeout: 30_000,
+    // Headers or a body that trickle in must not hold a connection for ever (slowloris).
+    requestTimeout: requestMillisMax,
+    http: { headersTimeout: headersMillisMax, connectionsCheckingInterval: 2_000, maxHeaderSize: headerBytesMax },
+    clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       const { problem: document } = problemOf(error, String(request.id));
       const answer = reply as unknown as FastifyReply;
@@ -133,61 +149,16 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
   // Schemas of answers are documentation that the tests check; JSON.stringify is exact and quick enough for frames.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
-  app.setErrorHandler((error, request, reply) => {
-    const { problem: document, unexpected } = problemOf(error, request.id);
-    if (unexpected) request.log.error({ err: error }, 'a request failed');
-    if (document.status === 503) void reply.header('retry-after', '1');
-    void reply.code(document.status).type('application/problem+json').send(document);
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? '';
-    const other = (['GET', 'POST'] as const).filter((method) => app.hasRoute({ method, url: path }));
-    const document =
-      other.length > 0
-        ? problem('method-not-allowed', `use ${other.join(' or ')} here`, request.id)
-        : problem('not-found', 'there is nothing at this address; /docs lists what there is', request.id);
-    if (other.length > 0) void reply.header('allow', other.join(', '));
-    void reply.code(document.status).type('application/problem+json').send(document);
-  });
-
-  const seconds = new Histogram({
-    name: 'netspectra_api_request_duration_seconds',
-    help: 'Time from the request line to the end of the answer, by route and status',
-    labelNames: ['method', 'route', 'status'] as const,
-    buckets: [0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30],
-    registers: [deps.metrics],
-  });
-  app.addHook('onRequest', async (request, reply) => {
-    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    void reply.header('cache-control', 'no-store');
-  });
-  app.addHook('onResponse', async (request, reply) => {
-    // Unknown addresses share one label: a scanner must not make a time series per path it tries.
-    const route = request.routeOptions.url ?? 'unknown';
-    const labels = { method: request.method, route, status: String(reply.statusCode) };
-    seconds.observe(labels, reply.elapsedTime / 1000);
-  });
-
+  addHttpSurface(app, deps.metrics);
+  addCaching(app);
   requireRoles(app, docsPrefix, deps.authorize ?? authorizeLoopback);
-  void app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'NetSpectra query API',
-        version: deps.version ?? '0.1.0',
-        description: 'Counters, flows and protocol records of captured network traffic.',
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
-      tags: [
-        { name: 'query', description: 'Ask about traffic' },
-        { name: 'registry', description: 'What can be asked' },
-        { name: 'operation', description: 'Health, metrics and this document' },
-      ],
-    },
-  });
+  void app.register(swagger, openApiOptions(deps.version ?? '0.1.0'));
   void app.register(swaggerUi, { routePrefix: docsPrefix, uiConfig: { docExpansion: 'list', deepLinking: true } });
 
-  const runner = new QueryRunner({ store: deps.store, metrics: deps.metrics, log: app.log }, limits);
+  const runner = new QueryRunner(
+    { store: deps.store, metrics: deps.metrics, log: app.log, clientOf: deps.clientOf ?? ((request) => request.ip) },
+    limits,
+  );
   const windows = { ...defaultTableWindows, ...config.windows };
   const context = { ...deps, version: deps.version ?? '0.1.0', runner, limits, windows };
   // In a plugin of its own, so that the documentation plugin's hook is there before the first route.
@@ -197,6 +168,7 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
     app,
     start: async () => {
       try {
+        app.server.maxConnections = connectionsMax;
         return { address: await app.listen({ host: listen.host, port: listen.port }) };
       } catch (error) {
         const code = (error as { code?: unknown }).code;

@@ -9,6 +9,7 @@ import type { StatusProvider } from '../status.js';
 
 export interface RouteLimits {
   readonly rowsMax: number;
+  readonly exportRowsMax: number;
   readonly rangeSecondsMax: number;
 }
 

@@ -1,4 +1,6 @@
 /** All routes. A new one is a file here and a line below; each declares the role it needs. */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { exportAnswers } from '../export/query-export.js';
 import type { App, RouteContext } from './context.js';
 import { filterRoute } from './filter.js';
 import { flowsRoute } from './flows.js';
@@ -9,7 +11,11 @@ import { registryRoutes } from './registry.js';
 export type { RouteContext } from './context.js';
 
 export function registerRoutes(app: App, context: RouteContext): void {
-  queryRoute(app, context);
+  // In a scope of its own: its answers also come as CSV and NDJSON.
+  void app.register(async (scope) => {
+    exportAnswers(scope);
+    queryRoute(scope.withTypeProvider<TypeBoxTypeProvider>(), context);
+  });
   flowsRoute(app, context);
   registryRoutes(app, context);
   filterRoute(app);

@@ -1,4 +1,5 @@
 /** Health, readiness, metrics and the OpenAPI document. */
+import { markRegistry } from '../caching.js';
 import { ApiError } from '../problem.js';
 import { answers, healthResponseSchema, openApiResponseSchema, textAnswers } from '../schemas/index.js';
 import type { App, RouteContext } from './context.js';
@@ -43,7 +44,10 @@ export function operationRoutes(app: App, context: RouteContext): void {
     },
     async (_request, reply) => {
       const begin = performance.now();
-      const store = await runner.run('none', { sql: 'SELECT 1 AS one', params: {} }, runner.signalOf(reply)).then(
+      // The server's own question: a client that asks much must not make the process look unready.
+      const { signal, release } = runner.ownSignal();
+      reply.raw.once('close', release);
+      const store = await runner.run('none', { sql: 'SELECT 1 AS one', params: {} }, signal).then(
         () => ({ name: 'store', ok: true, detail: `answers in ${Math.round(performance.now() - begin)} ms` }),
         (error: unknown) => ({
           name: 'store',
@@ -81,13 +85,16 @@ export function operationRoutes(app: App, context: RouteContext): void {
   app.get(
     '/openapi.json',
     {
-      config: { role: 'public' },
+      config: { role: 'public', etag: true },
       schema: {
         tags: ['operation'],
         summary: 'This document',
         response: answers('An OpenAPI 3.1 document', openApiResponseSchema),
       },
     },
-    async (_request, reply) => reply.send(app.swagger()),
+    async (_request, reply) => {
+      markRegistry(reply);
+      return reply.send(app.swagger());
+    },
   );
 }

@@ -10,7 +10,9 @@ import {
   valuesResponseSchema,
 } from '../schemas/index.js';
 import { parseRange } from '../time.js';
+import { markFinal, markRegistry } from '../caching.js';
 import type { App, RouteContext } from './context.js';
+import { askTrust } from './meta.js';
 
 const describeDimension = (dimension: Dimension) => ({
   id: dimension.id,
@@ -37,31 +39,37 @@ export function registryRoutes(app: App, context: RouteContext): void {
   app.get(
     '/api/v1/dimensions',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', etag: true },
       schema: {
         tags: ['registry'],
         summary: 'What queries can group by and filters can test',
         response: answers('All dimensions', dimensionsResponseSchema),
       },
     },
-    async (_request, reply) => reply.send({ dimensions: dimensions.map(describeDimension) }),
+    async (_request, reply) => {
+      markRegistry(reply);
+      return reply.send({ dimensions: dimensions.map(describeDimension) });
+    },
   );
   app.get(
     '/api/v1/measures',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', etag: true },
       schema: {
         tags: ['registry'],
         summary: 'What queries can compute',
         response: answers('All measures', measuresResponseSchema),
       },
     },
-    async (_request, reply) => reply.send({ measures: measures.map(describeMeasure) }),
+    async (_request, reply) => {
+      markRegistry(reply);
+      return reply.send({ measures: measures.map(describeMeasure) });
+    },
   );
   app.get(
     '/api/v1/values',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', etag: true },
       schema: {
         tags: ['registry'],
         summary: 'Values of a dimension that begin with what was typed, heaviest first',
@@ -74,7 +82,10 @@ export function registryRoutes(app: App, context: RouteContext): void {
       const dimension = dimensionOf(id, '#/dimension');
       const range = parseRange(from, to, limits.rangeSecondsMax);
       const plan = planValues({ dimension, prefix, range, limit }, windows);
-      const { columns } = await runner.run(plan.table, plan, runner.signalOf(reply));
+      const signal = runner.signalOf(reply);
+      const { columns } = await runner.run(plan.table, plan, signal);
+      const watermarkMs = context.status().watermarkMs ?? (await askTrust(context, range, signal)).watermarkMs;
+      markFinal(reply, watermarkMs !== null && range.toMs <= watermarkMs);
       return reply.send({ dimension: id, values: valuesOf(plan, columns) });
     },
   );

@@ -25,6 +25,7 @@ export const rangeQuerystring = {
   to: time('end of the range, not included'),
 };
 
+/** One mistake of a request. */
 export const problemErrorSchema = Type.Object({
   pointer: Type.String({ description: 'JSON pointer into the request, as a URI fragment' }),
   detail: Type.String(),
@@ -64,6 +65,19 @@ type ResponseSchemas = Record<string, object>;
 /** Responses of a route: its answer, and a problem for everything else. */
 export const answers = (description: string, schema: TSchema): ResponseSchemas => ({
   200: { description, content: { 'application/json': { schema } } },
+  default: problemResponse,
+});
+
+/** Responses of a route that also answers as NDJSON and CSV, by `Accept`. */
+export const exportAnswers = (description: string, schema: TSchema): ResponseSchemas => ({
+  200: {
+    description,
+    content: {
+      'application/json': { schema },
+      'application/x-ndjson': { schema: Type.String({ description: 'one JSON object a line' }) },
+      'text/csv': { schema: Type.String({ description: 'RFC 4180, with a header line' }) },
+    },
+  },
   default: problemResponse,
 });
 

@@ -4,11 +4,20 @@ import type { Static } from '@sinclair/typebox';
 import { filterText, rangeQuerystring } from './common.js';
 import { metaSchema } from './query.js';
 
+/** Flows of one page; exports have a limit of their own. */
+export const flowPageMax = 10_000;
+
 export const flowsQuerystring = Type.Object(
   {
     ...rangeQuerystring,
     filter: Type.Optional(filterText),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, default: 100, description: 'flows of a page' })),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000_000,
+        description: `flows of a page, at most ${flowPageMax} (absent: 100); of an export, all of it (absent: as many as the server allows)`,
+      }),
+    ),
     order: Type.Optional(
       Type.Union([Type.Literal('desc'), Type.Literal('asc')], {
         default: 'desc',

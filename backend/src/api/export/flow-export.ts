@@ -1,0 +1,98 @@
+/**
+ * GET /flows as CSV or NDJSON: all pages, one after the other. The first page is asked for before anything is sent, so that
+ * mistakes and a store that fails are problems; what fails later breaks the connection off, which no reader takes for an end.
+ *
+ * Memory does not grow with the export: the next page is asked for when the socket has taken the one before. A client that
+ * goes away cancels the statement that runs; one that stops reading is cut off; and so many exports run at once.
+ */
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import type { FrameValue } from '@netspectra/query';
+import { ApiError } from '../problem.js';
+import { answerForms } from './negotiate.js';
+import { csvHeader, encodeRows } from './encode.js';
+import type { Column } from './encode.js';
+
+/** Flows of one statement: few enough for memory, enough that the statement's own cost does not count. */
+export const exportPageRows = 20_000;
+/** Flows that become text at a time. */
+const rowsPerPiece = 1_000;
+/** A reader that takes nothing for so long is gone. */
+const stalledMillisMax = 60_000;
+
+export interface ExportedPage {
+  readonly flows: readonly Readonly<Record<string, FrameValue>>[];
+  /** cursor of the next page; null at the end */
+  readonly next: string | null;
+}
+
+export interface FlowExport {
+  readonly form: 'csv' | 'ndjson';
+  /** flows at most */
+  readonly limit: number;
+  /** Ask for a page of so many flows. */
+  readonly page: (cursor: string | undefined, limit: number) => Promise<ExportedPage>;
+}
+
+/** A bound on exports at once; each may keep the store busy for minutes. */
+export class ExportSlots {
+  readonly #max: number;
+  #taken = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Take a place until the reply is over. Throws `overloaded` when there is none. */
+  take(reply: FastifyReply): void {
+    if (this.#taken >= this.#max) {
+      throw new ApiError('overloaded', `${this.#taken} exports run already; try again later`);
+    }
+    this.#taken += 1;
+    void once(reply.raw, 'close').then(() => (this.#taken -= 1));
+  }
+}
+
+/** Times of a flow record; its other fields are what their values are. */
+const timeFields = new Set(['first', 'last']);
+
+const columnsOf = (flow: Readonly<Record<string, FrameValue>>): Column[] =>
+  Object.entries(flow).map(([name, value]) => ({
+    name,
+    type: timeFields.has(name) ? 'time' : typeof value === 'number' ? 'number' : 'string',
+  }));
+
+async function* text({ form, limit, page }: FlowExport, first: ExportedPage): AsyncGenerator<string> {
+  let columns: Column[] | undefined;
+  let left = limit;
+  let current = first;
+  for (;;) {
+    const flows = current.flows.slice(0, left);
+    const [sample] = flows;
+    if (!columns && sample) {
+      columns = columnsOf(sample);
+      if (form === 'csv') yield csvHeader(columns);
+    }
+    for (let from = 0; columns && from < flows.length; from += rowsPerPiece) {
+      const piece = flows.slice(from, from + rowsPerPiece);
+      const values = columns.map(({ name }) => piece.map((flow) => flow[name]));
+      yield encodeRows(form, columns, { rows: piece.length, values }, 0, piece.length);
+    }
+    left -= flows.length;
+    if (current.next === null || left <= 0) return;
+    current = await page(current.next, Math.min(exportPageRows, left));
+  }
+}
+
+/** Send the flows as a stream. Rejects with ApiErrors as long as nothing is sent. */
+export async function sendFlows(reply: FastifyReply, slots: ExportSlots, job: FlowExport): Promise<FastifyReply> {
+  slots.take(reply);
+  const first = await job.page(undefined, Math.min(exportPageRows, job.limit));
+  const { socket } = reply.raw;
+  socket?.setTimeout(stalledMillisMax, () => socket.destroy());
+  return reply
+    .type(`${answerForms[job.form]}; charset=utf-8`)
+    .header('content-disposition', `attachment; filename="flows.${job.form}"`)
+    .send(Readable.from(text(job, first), { objectMode: false, highWaterMark: 256 * 1024 }));
+}
