@@ -10,6 +10,8 @@ export * from './format.js';
 export { lowerAscii } from './glob.js';
 export { quoteText } from './lexer.js';
 export { filterLimits } from './limits.js';
+export * from './packet-fields.js';
 export * from './parser.js';
+export { relaxFilter } from './relax.js';
 export type { FilterToken, TokenRole } from './token-cursor.js';
 export * from './validate.js';
