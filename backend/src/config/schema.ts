@@ -104,6 +104,78 @@ export const configSchema = Type.Object(
         { description: 'What is computed; without this key every task type, with its default options.', maxItems: 100 },
       ),
     }),
+    networks: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({
+            description: 'What it is called in answers and filters.',
+            pattern: '^[A-Za-z0-9][A-Za-z0-9._ -]{0,62}$',
+            expected: '1 to 63 letters, digits, spaces, dots, dashes and underscores, a letter or digit first',
+          }),
+          cidr: Type.Union(
+            [
+              Type.String({ maxLength: 64 }),
+              Type.Array(Type.String({ maxLength: 64 }), { minItems: 1, maxItems: 4_096 }),
+            ],
+            { description: 'Its addresses.', expected: 'a network like 10.0.0.0/8, or a list of networks' },
+          ),
+          local: Type.Boolean({ description: 'It is ours: inside, for `traffic_direction`.', default: true }),
+        },
+        { additionalProperties: false, description: 'A network.' },
+      ),
+      {
+        description:
+          'Names for networks: name, cidr (one or a list), local (default true). Of nested ones the longest prefix counts.',
+        maxItems: 4_096,
+        default: [],
+      },
+    ),
+    enrichment: section('What rows say about addresses besides the networks they are in.', {
+      country_file: file('MMDB file with countries (GeoLite2-Country, DB-IP, IPinfo, ip-location-db ...).'),
+      asn_file: file('MMDB file with autonomous systems; may be the same file.'),
+      check_interval: seconds('How often the files are looked at; a changed one is read again.', {
+        minimum: 1,
+        maximum: day,
+        default: 30,
+      }),
+      reverse_dns: section('Names of addresses by reverse DNS, for hosts in answers; rows never wait for them.', {
+        enabled: Type.Boolean({ description: 'Ask at all.', default: false }),
+        scope: Type.Unsafe<'local' | 'all'>(
+          Type.String({
+            description:
+              'Which addresses: only those of local networks, or all (their DNS servers then see who is looked at).',
+            enum: ['local', 'all'],
+            default: 'local',
+          }),
+        ),
+        servers: Type.Array(
+          Type.String({
+            pattern:
+              '^(\\d{1,3}(\\.\\d{1,3}){3}(:\\d{1,5})?|\\[[0-9A-Fa-f:.]+\\](:\\d{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$',
+            expected: 'an address like 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353',
+          }),
+          { description: "DNS servers to ask; none = the system's.", maxItems: 16, default: [] },
+        ),
+        timeout: seconds('Wait for an answer.', { minimum: 0.05, maximum: 30, default: 1 }),
+        budget: seconds('How long a request for hosts waits for names at most; later ones are for the next.', {
+          minimum: 0,
+          maximum: 10,
+          default: 0.3,
+        }),
+        cache_size: whole('Names remembered at most.', { minimum: 16, maximum: 10_000_000, default: 65_536 }),
+        ttl: seconds('How long a name is remembered.', { minimum: 1, maximum: 30 * day, default: 3_600 }),
+        negative_ttl: seconds('How long it is remembered that an address has no name.', {
+          minimum: 1,
+          maximum: day,
+          default: 300,
+        }),
+        concurrency: whole('Questions under way at once; a hundred times as many may wait.', {
+          minimum: 1,
+          maximum: 1_024,
+          default: 16,
+        }),
+      }),
+    }),
     storage: section('Where results are kept.', {
       data_dir: Type.String({
         description: 'Folder of the embedded database; made when missing. One process may have it open.',
@@ -140,6 +212,8 @@ export const configSchema = Type.Object(
       }),
       ttl: section('Retention by table.', {
         flows: ttl('flow records', 30),
+        flows_1m: ttl('conversations by the minute (rollup)', 90),
+        flows_1h: ttl('conversations by the hour (rollup)', 730),
         traffic: ttl('traffic counters', 400),
         tcp_health: ttl('TCP health counters', 90),
         sketches: ttl('sketches', 90),

@@ -1,13 +1,15 @@
 /** How long rows are kept: a TTL per table, counted from when a row was stored, changed in place when the configuration changes. */
-import { tables } from '../tables/index.js';
-import type { TableName } from '../tables/index.js';
+import { rollupNames, tables } from '../tables/index.js';
+import type { RollupName, TableName } from '../tables/index.js';
 import { singleNode } from './schema.js';
 import type { DdlContext } from './schema.js';
 import { rowsOf } from './store.js';
 import type { Store } from './store.js';
 
 /** Seconds to keep a table's rows; 0 keeps them for ever. Tables that are not named are left as they are. */
-export type Retention = Readonly<Partial<Record<TableName, number>>>;
+export type Retention = Readonly<Partial<Record<RetainedTable, number>>>;
+
+export type RetainedTable = TableName | RollupName;
 
 /**
  * ALTER the tables whose TTL is another one than wanted. A whole part goes when all its rows are too old, within hours.
@@ -17,7 +19,7 @@ export async function applyRetention(
   store: Store,
   retention: Retention,
   ddl: DdlContext = singleNode,
-): Promise<TableName[]> {
+): Promise<RetainedTable[]> {
   const existing = await store.query(
     'SELECT name, create_table_query AS ddl FROM system.tables WHERE database = {database:String}',
     { database: store.database },
@@ -25,8 +27,8 @@ export async function applyRetention(
   const current = new Map(
     rowsOf<{ name: string; ddl: string }>(existing).map((row) => [row.name, ttlSeconds(row.ddl)]),
   );
-  const changed: TableName[] = [];
-  for (const name of Object.keys(tables) as TableName[]) {
+  const changed: RetainedTable[] = [];
+  for (const name of [...(Object.keys(tables) as TableName[]), ...rollupNames]) {
     const wanted = retention[name];
     if (wanted === undefined || !current.has(name) || current.get(name) === wanted) continue;
     if (!Number.isSafeInteger(wanted) || wanted < 0) throw new RangeError(`${name}: retention of ${wanted} seconds`);

@@ -3,9 +3,11 @@
  * and not twenty statements.
  */
 
+export type MergeTreeFamily = 'MergeTree' | 'ReplacingMergeTree' | 'SummingMergeTree';
+
 export interface DdlContext {
   /** engine name for a MergeTree family member, with its arguments */
-  readonly engine: (family: 'MergeTree' | 'ReplacingMergeTree', args: readonly string[]) => string;
+  readonly engine: (family: MergeTreeFamily, args: readonly string[]) => string;
   /** stands after the table's name; ' ON CLUSTER name' on a cluster */
   readonly onCluster: string;
 }
@@ -23,6 +25,10 @@ export interface TableDdl {
   /** column whose UTC day is the table partition */
   readonly time: string;
   readonly orderBy: string;
+  /** beginning of `orderBy` that the index in memory holds; absent: all of it */
+  readonly primaryKey?: string;
+  /** columns that rows of one sort key are added up in when the engine merges them; absent: rows stay apart */
+  readonly summed?: readonly string[];
 }
 
 /**
@@ -47,9 +53,12 @@ export function createRowTable(table: TableDdl, ddl: DdlContext): string {
   return [
     `CREATE TABLE IF NOT EXISTS ${table.name}${ddl.onCluster} (`,
     lines.map((line) => `  ${line}`).join(',\n'),
-    `) ENGINE = ${ddl.engine('MergeTree', [])}`,
+    table.summed
+      ? `) ENGINE = ${ddl.engine('SummingMergeTree', [`(${table.summed.join(', ')})`])}`
+      : `) ENGINE = ${ddl.engine('MergeTree', [])}`,
     `PARTITION BY toYYYYMMDD(${table.time}, 'UTC')`,
     `ORDER BY (${table.orderBy})`,
+    ...(table.primaryKey === undefined ? [] : [`PRIMARY KEY (${table.primaryKey})`]),
     `SETTINGS non_replicated_deduplication_window = ${deduplicationWindow}, ttl_only_drop_parts = 1, ` +
       'materialize_ttl_recalculate_only = 1',
   ].join('\n');

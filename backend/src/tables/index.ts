@@ -94,6 +94,39 @@ const flows = table(
   end_reason UInt8${places}`,
 );
 
+/**
+ * One row per conversation and minute (`flows_1m`) or hour (`flows_1h`), summed up from `flows` by the store itself; the
+ * engine never writes them. `other` = 1: all smaller conversations together, with blank addresses, systems and ports from
+ * 1024 up (see storage's migration 004).
+ */
+export const rollupColumns: readonly TableColumn[] = columns(`
+  probe LowCardinality(String)
+  window_start DateTime
+  window_seconds UInt32
+  other UInt8
+  client_ip IPv6
+  server_ip IPv6
+  server_port UInt16
+  protocol UInt8
+  vlan UInt16
+  application LowCardinality(String)
+  client_packets UInt64
+  client_bytes UInt64
+  server_packets UInt64
+  server_bytes UInt64
+  client_retransmissions UInt64
+  server_retransmissions UInt64
+  client_out_of_order UInt64
+  server_out_of_order UInt64
+  client_zero_windows UInt64
+  server_zero_windows UInt64
+  new_flow UInt64
+  rtt_sum_ns UInt64
+  rtt_count UInt64${places}`);
+
+export type RollupName = 'flows_1m' | 'flows_1h';
+export const rollupNames: readonly RollupName[] = ['flows_1m', 'flows_1h'];
+
 /** Counters per second. Every captured frame is in here exactly once, IP or not. */
 const traffic = table(
   'traffic',
