@@ -3,7 +3,7 @@
  * only what is its own: an operationId from method and path, the errors that can come before a handler, and the role.
  */
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import type { Role } from './roles.js';
+import type { Role } from './access/index.js';
 import { problemKinds } from './problem.js';
 import { problemSchema } from './schemas/index.js';
 
@@ -86,7 +86,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
           bearer: {
             type: 'http',
             scheme: 'bearer',
-            description: 'a token of this server: `Authorization: Bearer nsp_...`',
+            description: 'a token of this server: `Authorization: Bearer nst_...`',
           },
         },
       },

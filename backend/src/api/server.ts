@@ -8,6 +8,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { Ajv } from 'ajv';
+import type { Server as TlsServer } from 'node:https';
 import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -18,9 +19,11 @@ import { answerClientError } from './client-errors.js';
 import { openApiOptions } from './openapi.js';
 import { problemOf } from './problem.js';
 import { addHttpSurface } from './http-surface.js';
+import type { LiveLimits } from './live/hub.js';
 import { requestIdOf } from './request-id.js';
-import { authorizeLoopback, requireRoles } from './roles.js';
-import type { Authorize } from './roles.js';
+import { Access, clientKey, parseListen, readTls, requireRoles, watchTls } from './access/index.js';
+import type { AccessConfig } from './access/index.js';
+import type { Management } from '../management/index.js';
 import { QueryRunner } from './runner.js';
 import type { ClientOf } from './runner.js';
 import type { QueryStore } from './query-store.js';
@@ -60,6 +63,10 @@ export interface ApiConfig {
   readonly limits?: Partial<ApiLimits>;
   /** widths of the engine's windows, seconds; the planner rounds intervals up to them */
   readonly windows?: Partial<TableWindows>;
+  /** bounds and timing of the live view */
+  readonly live?: Partial<LiveLimits>;
+  /** tokens, TLS; the default lets everyone in who comes over loopback */
+  readonly access?: AccessConfig;
 }
 
 export interface ApiDeps {
@@ -72,14 +79,14 @@ export interface ApiDeps {
   readonly logger?: FastifyBaseLogger;
   /** shown in the OpenAPI document and /healthz */
   readonly version?: string;
-  /** who may do what; the default lets everyone in who came over loopback */
-  readonly authorize?: Authorize;
-  /** names the client of a request, for fair turns; the default is its address */
+  /** rules, tokens and the audit; without it their routes answer 503, and no token but the configured one is known */
+  readonly management?: Management;
+  /** names the client of a request, for fair turns; the default is its token, certificate or address */
   readonly clientOf?: ClientOf;
 }
 
 export interface Api {
-  /** Listen. Rejects with a UserError when the address is not loopback, not free, or not valid. */
+  /** Listen. Rejects with a UserError when the address is not free. */
   start(): Promise<{ readonly address: string }>;
   /** Stop listening, let running requests end (their queries are cancelled), and resolve. */
   stop(): Promise<void>;
@@ -93,24 +100,6 @@ const headersMillisMax = 10_000;
 const headerBytesMax = 16 * 1024;
 const connectionsMax = 1_000;
 const docsPrefix = '/docs';
-const loopbackAddress = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
-
-/** Host and port of `host:port` or `[v6]:port`. Throws a UserError. */
-export function parseListen(listen: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(listen);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || !(port <= 65_535)) {
-    throw new UserError('NS_CONFIG_INVALID', `api.listen: "${listen}" is not host:port, for example 127.0.0.1:8080`);
-  }
-  if (!loopbackAddress.test(host)) {
-    throw new UserError(
-      'NS_CONFIG_INVALID',
-      `api.listen: "${host}" is reachable from other machines, but there is no access control yet; use 127.0.0.1 or [::1]`,
-    );
-  }
-  return { host, port };
-}
 
 /** Bodies are taken as they are; texts of query strings become numbers and booleans where the schema wants them. */
 const bodyAjv = new Ajv({ allErrors: true, strict: false, validateFormats: false });
@@ -122,9 +111,14 @@ const textAjv = new Ajv({
   useDefaults: true,
 });
 
-/** Make the API. Nothing listens before `start`. */
+/**
+ * Make the API. Nothing listens before `start`.
+ * @throws UserError when it may not listen there as it is guarded, or when its TLS files cannot be used
+ */
 export function createApi(deps: ApiDeps, config: ApiConfig): Api {
-  const listen = parseListen(config.listen);
+  const { access: guard = {} } = config;
+  const listen = parseListen(config.listen, guard);
+  const http = { headersTimeout: headersMillisMax, connectionsCheckingInterval: 2_000, maxHeaderSize: headerBytesMax };
   const limits: ApiLimits = { ...defaultApiLimits, ...config.limits };
   const app = fastify({
     ...(deps.logger ? { loggerInstance: deps.logger } : { logger: false }),
@@ -134,7 +128,7 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
     forceCloseConnections: 'idle',
     // Headers or a body that trickle in must not hold a connection for ever (slowloris).
     requestTimeout: requestMillisMax,
-    http: { headersTimeout: headersMillisMax, connectionsCheckingInterval: 2_000, maxHeaderSize: headerBytesMax },
+    ...(guard.tls ? { https: { ...http, ...readTls(guard.tls) } } : { http }),
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       const { problem: document } = problemOf(error, String(request.id));
@@ -151,25 +145,30 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
 
   addHttpSurface(app, deps.metrics);
   addCaching(app);
-  requireRoles(app, docsPrefix, deps.authorize ?? authorizeLoopback);
+  const access = new Access({ management: deps.management, metrics: deps.metrics }, guard);
+  requireRoles(app, docsPrefix, access.authorize);
   void app.register(swagger, openApiOptions(deps.version ?? '0.1.0'));
   void app.register(swaggerUi, { routePrefix: docsPrefix, uiConfig: { docExpansion: 'list', deepLinking: true } });
 
   const runner = new QueryRunner(
-    { store: deps.store, metrics: deps.metrics, log: app.log, clientOf: deps.clientOf ?? ((request) => request.ip) },
+    { store: deps.store, metrics: deps.metrics, log: app.log, clientOf: deps.clientOf ?? clientKey },
     limits,
   );
   const windows = { ...defaultTableWindows, ...config.windows };
-  const context = { ...deps, version: deps.version ?? '0.1.0', runner, limits, windows };
+  const live = config.live ?? {};
+  const context = { ...deps, version: deps.version ?? '0.1.0', runner, limits, windows, live };
   // In a plugin of its own, so that the documentation plugin's hook is there before the first route.
   void app.register(async (scope) => registerRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), context));
 
+  let stopWatching = (): void => {};
   return {
     app,
     start: async () => {
       try {
         app.server.maxConnections = connectionsMax;
-        return { address: await app.listen({ host: listen.host, port: listen.port }) };
+        const address = await app.listen({ host: listen.host, port: listen.port });
+        if (guard.tls) stopWatching = watchTls(app.server as unknown as TlsServer, guard.tls, app.log);
+        return { address };
       } catch (error) {
         const code = (error as { code?: unknown }).code;
         if (code === 'EADDRINUSE') {
@@ -185,6 +184,7 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
       }
     },
     stop: async () => {
+      stopWatching();
       runner.stop();
       await app.close();
     },
