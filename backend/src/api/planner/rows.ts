@@ -8,16 +8,36 @@
  *
  * Rows of every other table have one direction and are always `plain`.
  */
-import { directionExists, queryTables, sourceSql, sourceSqlBy } from '@netspectra/query';
-import type { QueryTable, Source } from '@netspectra/query';
+import { dimensions, directionExists, measures, queryTables, sourceSql, sourceSqlBy } from '@netspectra/query';
+import type { Dimension, DirectedSource, Measure, QueryTable, Source } from '@netspectra/query';
 
 export type RowMode = 'plain' | 'directed' | 'client' | 'server';
 
 export const directionColumn = 'ns_direction';
 
+/**
+ * The registry's values with two sides, as columns of directed rows. Each half of those rows names its own side's, so that
+ * it reads only these (10M rows by src_ip: 300 ms, against 385 where what stands around chooses the side row by row).
+ */
+const sidedColumns: ReadonlyMap<string, { readonly name: string; readonly source: DirectedSource }> = new Map(
+  ([...dimensions, ...measures] as readonly (Dimension | Measure)[]).flatMap((entry) => {
+    const sources = 'sources' in entry ? Object.values(entry.sources as Record<string, object>) : [];
+    return sources
+      .filter((source): source is DirectedSource => 'scope' in source && source.scope === 'directed')
+      .map((source) => [sidesOf(source), { name: `ns_${entry.id}`, source }] as const);
+  }),
+);
+
+function sidesOf({ client, server }: DirectedSource): string {
+  return `${client}|${server}`;
+}
+
 /** SQL of a value in this mode. A value with two sides has none on plain rows: that is a mistake of the planner. */
 export function valueSql(source: Source, mode: RowMode): string {
-  if (mode === 'directed') return sourceSqlBy(source, directionColumn);
+  if (mode === 'directed') {
+    const column = source.scope === 'directed' ? sidedColumns.get(sidesOf(source)) : undefined;
+    return column?.name ?? sourceSqlBy(source, directionColumn);
+  }
   if (mode === 'client') return sourceSql(source, 0);
   if (mode === 'server') return sourceSql(source, 1);
   if (source.scope === 'directed') throw new Error('a directed value has no place in plain rows');
@@ -38,8 +58,10 @@ export function rowsWhere(
   const [clientSent, serverSent] = directionExists;
   if (mode === 'directed') {
     // Two passes over the columns cost a third less than ARRAY JOIN, which copies them (3M rows: 210 against 300 ms).
+    const sided = (direction: 0 | 1): string[] =>
+      [...sidedColumns.values()].map(({ name, source }) => `${sourceSql(source, direction)} AS ${name}`);
     const side = (direction: 0 | 1, sent: string): string =>
-      `SELECT ${['*', `${direction} AS ${directionColumn}`, ...computed].join(', ')} FROM ${table}` +
+      `SELECT ${['*', `${direction} AS ${directionColumn}`, ...sided(direction), ...computed].join(', ')} FROM ${table}` +
       whereClause([...conditions, sent]);
     return `FROM (${side(0, clientSent)} UNION ALL ${side(1, serverSent)})`;
   }
