@@ -7,6 +7,8 @@
  *   --turns N       measured turns of each program (default 5), after one to warm up
  *   --packets N     packets of the generated files (default 4,000,000)
  *   --flows A,B     flows of the generated files (default 10000,200000,2000000)
+ *   --rows N        flow rows of the query section (default 10,000,000)
+ *   --only A,B      only these dimensions in the query section
  *   --peers-only    measure only the other programs
  *   --no-install    do not apt-get peers that are missing
  *   --json FILE     write the results there, too
@@ -20,6 +22,7 @@ import { parseArgs } from 'node:util';
 /** A benchmark section: one line here, one file in sections/. */
 const sections = /** @type {Record<string, () => Promise<{ run: (options: any) => Promise<any> }>>} */ ({
   analyze: () => import('./sections/analyze.js'),
+  query: () => import('./sections/query.js'),
 });
 
 function usage(message) {
@@ -37,6 +40,8 @@ function commandLine() {
         turns: { type: 'string', default: '5' },
         packets: { type: 'string', default: '4000000' },
         flows: { type: 'string', default: '10000,200000,2000000' },
+        rows: { type: 'string', default: '10000000' },
+        only: { type: 'string' },
         'peers-only': { type: 'boolean', default: false },
         'no-install': { type: 'boolean', default: false },
         json: { type: 'string' },
@@ -81,6 +86,8 @@ const options = {
   turns: number('turns'),
   packets: number('packets'),
   flows,
+  rows: number('rows'),
+  only: values.only,
   peersOnly: values['peers-only'],
   install: !values['no-install'],
 };
