@@ -33,7 +33,26 @@ export interface RateMeasure extends MeasureBase {
   readonly factor: number;
 }
 
-/** sum by sum, 0..1; null where the denominator is 0 */
+/**
+ * The value that a share `level` of a group's rates do not exceed. The range (timeseries: the bucket) is cut into samples
+ * of equal width, empty ones counting as 0, and the rate of each is taken: level 1 is the peak, 0.95 what transit is billed
+ * by (the highest 5 % of samples are left out). How wide a sample is, the planner says (docs/query-language.md).
+ */
+export interface RateQuantileMeasure extends MeasureBase {
+  readonly kind: 'rate_quantile';
+  readonly of: string;
+  readonly factor: number;
+  /** 0..1, a whole number of percent */
+  readonly level: number;
+}
+
+/** a group's part of the sum over all groups of the query (timeseries: of the bucket), 0..1 */
+export interface ShareMeasure extends MeasureBase {
+  readonly kind: 'share';
+  readonly of: string;
+}
+
+/** sum by sum; null where the denominator is 0 */
 export interface RatioMeasure extends MeasureBase {
   readonly kind: 'ratio';
   readonly numerator: string;
@@ -74,7 +93,15 @@ export interface QuantileMeasure extends MeasureBase {
   readonly sources: Readonly<Partial<Record<QueryTable, FlowSource | HistogramSource>>>;
 }
 
-export type Measure = SumMeasure | RateMeasure | RatioMeasure | DistinctMeasure | AverageMeasure | QuantileMeasure;
+export type Measure =
+  | SumMeasure
+  | RateMeasure
+  | RateQuantileMeasure
+  | ShareMeasure
+  | RatioMeasure
+  | DistinctMeasure
+  | AverageMeasure
+  | QuantileMeasure;
 export type MeasureKind = Measure['kind'];
 
 const tcpOnly = (client: string, server: string): DirectedSource => ({
@@ -220,6 +247,81 @@ export const measures = [
     kind: 'rate',
     of: 'new_flows',
     factor: 1,
+  },
+  {
+    id: 'bits_per_second_p95',
+    label: 'Bits/s, 95th percentile',
+    description: 'Bits per second that 95 % of the samples of the range do not exceed, as transit is billed.',
+    unit: 'bps',
+    kind: 'rate_quantile',
+    of: 'bytes',
+    factor: 8,
+    level: 0.95,
+  },
+  {
+    id: 'bits_per_second_max',
+    label: 'Bits/s, peak',
+    description: 'Bits per second in the busiest sample of the range.',
+    unit: 'bps',
+    kind: 'rate_quantile',
+    of: 'bytes',
+    factor: 8,
+    level: 1,
+  },
+  {
+    id: 'packets_per_second_p95',
+    label: 'Packets/s, 95th percentile',
+    description: 'Packets per second that 95 % of the samples of the range do not exceed.',
+    unit: 'pps',
+    kind: 'rate_quantile',
+    of: 'packets',
+    factor: 1,
+    level: 0.95,
+  },
+  {
+    id: 'packets_per_second_max',
+    label: 'Packets/s, peak',
+    description: 'Packets per second in the busiest sample of the range.',
+    unit: 'pps',
+    kind: 'rate_quantile',
+    of: 'packets',
+    factor: 1,
+    level: 1,
+  },
+  {
+    id: 'flows_per_second_max',
+    label: 'New flows/s, peak',
+    description: 'Flows that began per second, in the busiest sample of the range.',
+    unit: 'cps',
+    kind: 'rate_quantile',
+    of: 'new_flows',
+    factor: 1,
+    level: 1,
+  },
+  {
+    id: 'bytes_share',
+    label: 'Share of bytes',
+    description: 'Share of all bytes that the query counts.',
+    unit: 'percentunit',
+    kind: 'share',
+    of: 'bytes',
+  },
+  {
+    id: 'packets_share',
+    label: 'Share of packets',
+    description: 'Share of all packets that the query counts.',
+    unit: 'percentunit',
+    kind: 'share',
+    of: 'packets',
+  },
+  {
+    id: 'packet_size_avg',
+    label: 'Packet size, mean',
+    description: 'Bytes on the wire of a packet, mean.',
+    unit: 'bytes',
+    kind: 'ratio',
+    numerator: 'bytes',
+    denominator: 'packets',
   },
   {
     id: 'distinct_src_ip',
@@ -369,6 +471,33 @@ export const measures = [
     sources: { flows: directed('client_zero_windows', 'server_zero_windows'), tcp_health: column('zero_windows') },
   },
   {
+    id: 'out_of_order_ratio',
+    label: 'Out of order ratio',
+    description: 'Share of TCP packets that filled a hole left behind.',
+    unit: 'percentunit',
+    kind: 'ratio',
+    numerator: 'out_of_order',
+    denominator: 'tcp_packets',
+  },
+  {
+    id: 'zero_window_ratio',
+    label: 'Zero window ratio',
+    description: 'Share of TCP packets that announced a receive window of 0.',
+    unit: 'percentunit',
+    kind: 'ratio',
+    numerator: 'zero_windows',
+    denominator: 'tcp_packets',
+  },
+  {
+    id: 'tcp_reset_ratio',
+    label: 'TCP reset ratio',
+    description: 'Share of TCP packets with RST.',
+    unit: 'percentunit',
+    kind: 'ratio',
+    numerator: 'tcp_rst',
+    denominator: 'tcp_packets',
+  },
+  {
     id: 'rtt_avg',
     label: 'RTT, mean',
     description: 'TCP round trip time measured in the handshake, mean.',
@@ -431,6 +560,15 @@ export const measures = [
     denominator: 'dns_responses',
   },
   {
+    id: 'dns_unanswered_ratio',
+    label: 'DNS unanswered ratio',
+    description: 'Share of DNS queries that got no response in time.',
+    unit: 'percentunit',
+    kind: 'ratio',
+    numerator: 'dns_unanswered',
+    denominator: 'dns_queries',
+  },
+  {
     id: 'dns_latency_avg',
     label: 'DNS latency, mean',
     description: 'Time from DNS query to response, mean.',
@@ -482,6 +620,23 @@ export const measures = [
     unit: 'percentunit',
     kind: 'ratio',
     numerator: 'http_errors',
+    denominator: 'http_responses',
+  },
+  {
+    id: 'http_server_errors',
+    label: 'HTTP server errors',
+    description: 'HTTP responses with a status of 500 or more.',
+    unit: 'short',
+    kind: 'sum',
+    sources: { http: derived('if(status >= 500, responses, 0)', ['status', 'responses']) },
+  },
+  {
+    id: 'http_server_error_ratio',
+    label: 'HTTP server error ratio',
+    description: 'Share of HTTP responses with a status of 500 or more.',
+    unit: 'percentunit',
+    kind: 'ratio',
+    numerator: 'http_server_errors',
     denominator: 'http_responses',
   },
   {
@@ -593,17 +748,24 @@ export function isMeasureId(id: string): id is MeasureId {
   return byId.has(id);
 }
 
-/** The measures whose sums a measure is made of: itself for a sum, one for a rate, two for a ratio, else none. */
+function summandIds(measure: Measure): string[] {
+  switch (measure.kind) {
+    case 'sum':
+      return [measure.id];
+    case 'rate':
+    case 'rate_quantile':
+    case 'share':
+      return [measure.of];
+    case 'ratio':
+      return [measure.numerator, measure.denominator];
+    default:
+      return [];
+  }
+}
+
+/** The measures whose sums a measure is made of: itself for a sum, one for a rate or share, two for a ratio, else none. */
 export function summands(measure: Measure): SumMeasure[] {
-  const ids =
-    measure.kind === 'sum'
-      ? [measure.id]
-      : measure.kind === 'rate'
-        ? [measure.of]
-        : measure.kind === 'ratio'
-          ? [measure.numerator, measure.denominator]
-          : [];
-  return ids.map((id) => {
+  return summandIds(measure).map((id) => {
     const found = byId.get(id);
     if (found?.kind !== 'sum') throw new Error(`measure ${measure.id}: ${id} is not a sum`);
     return found;
@@ -617,9 +779,9 @@ export function summands(measure: Measure): SumMeasure[] {
 export function measureTables(measure: Measure): QueryTable[] {
   const parts = summands(measure);
   const has = (table: QueryTable): boolean => {
-    if (measure.kind === 'rate' || measure.kind === 'ratio') return parts.every((part) => table in part.sources);
+    if (parts.length > 0) return parts.every((part) => table in part.sources);
     if (table === 'sketches') return measure.kind === 'distinct' && measure.sketchSubject !== undefined;
-    return table in measure.sources;
+    return 'sources' in measure && table in measure.sources;
   };
   return queryTableNames.filter(has);
 }

@@ -1,5 +1,5 @@
 /** Which table answers a query: the cheapest one that has all of its measures, dimensions and filter fields. */
-import { isDirectedMeasure, measureTables, queryTableNames, queryTables } from '@netspectra/query';
+import { findDimension, isDirectedMeasure, measureTables, queryTableNames, queryTables } from '@netspectra/query';
 import type { Dimension, Measure, QueryDirection, QueryTable } from '@netspectra/query';
 import { ApiError } from '../problem.js';
 import type { CompiledFilter } from './filter.js';
@@ -27,6 +27,16 @@ export function couldUseSketches(wanted: Omit<Wanted, 'sketchSubjects'>): boolea
   );
 }
 
+/** The dimension that tells directions seen from the local networks. */
+export const directionDimension = 'traffic_direction';
+
+/** The sides of a flow stand in its records only; what is local to the networks, in transactions too. */
+function directionTables(direction: QueryDirection): readonly QueryTable[] {
+  if (direction === 'client' || direction === 'server') return ['flows'];
+  const sources = findDimension(directionDimension)?.sources ?? {};
+  return queryTableNames.filter((table) => table in sources);
+}
+
 /** @throws ApiError `query` that says which part stands where, when no table has them all */
 export function chooseTable(wanted: Wanted): QueryTable {
   const { measures, dimensions, filter, direction, sketchSubjects } = wanted;
@@ -41,7 +51,7 @@ export function chooseTable(wanted: Wanted): QueryTable {
     })),
     ...dimensions.map(({ id, sources }) => ({ name: id, tables: queryTableNames.filter((table) => table in sources) })),
     ...(filter?.fields ?? []).map((field) => ({ name: `${field.name} (filter)`, tables: field.tables })),
-    ...(direction === 'both' ? [] : [{ name: `direction ${direction}`, tables: ['flows'] as const }]),
+    ...(direction === 'both' ? [] : [{ name: `direction ${direction}`, tables: directionTables(direction) }]),
   ];
   // DNS, HTTP and TLS rows are part of the traffic: "flows" over them would count the flows that spoke DNS. They answer
   // only when something is asked for that nothing else has.

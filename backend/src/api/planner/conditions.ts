@@ -5,26 +5,28 @@ import type { CompiledFilter } from './filter.js';
 import { hasWindows } from './rows.js';
 import type { RowMode } from './rows.js';
 
-/** SQL conditions on time; half open. */
-export function timeConditions(table: QueryTable, range: TimeRange, binder: Binder): string[] {
+/** SQL conditions on time; half open. @param prefix begins the parameters' names, where a statement has several ranges */
+export function timeConditions(table: QueryTable, range: TimeRange, binder: Binder, prefix = ''): string[] {
   if (hasWindows(table)) {
     const place = (name: string, millis: number) =>
-      `toDateTime(${binder.bind(name, 'UInt32', Math.floor(millis / 1000))})`;
+      `toDateTime(${binder.bind(prefix + name, 'UInt32', Math.floor(millis / 1000))})`;
     return [`window_start >= ${place('from', range.fromMs)}`, `window_start < ${place('to', range.toMs)}`];
   }
-  const place = (name: string, millis: number) => `fromUnixTimestamp64Milli(${binder.bind(name, 'Int64', millis)})`;
+  const place = (name: string, millis: number) =>
+    `fromUnixTimestamp64Milli(${binder.bind(prefix + name, 'Int64', millis)})`;
   return [`timestamp >= ${place('from', range.fromMs)}`, `timestamp < ${place('to', range.toMs)}`];
 }
 
-/** Conditions that a filter adds; its parameters go to the binder. */
+/** Conditions that a filter adds; its parameters go to the binder. @param prefix as in timeConditions */
 export function filterConditions(
   filter: CompiledFilter | null,
   table: QueryTable,
   mode: RowMode | 'either',
   binder: Binder,
+  prefix = '',
 ): string[] {
   if (!filter) return [];
-  const { sql, params } = filter.sql(table, mode);
+  const { sql, params } = filter.sql(table, mode, `${prefix}filter`);
   binder.adopt(params);
   return [`(${sql})`];
 }

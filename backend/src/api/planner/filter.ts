@@ -25,8 +25,13 @@ export interface CompiledFilter {
   /**
    * The condition over rows of the mode; `either`: bidirectional rows of which one direction fits.
    * Throws when the table lacks a field: choose the table by `fields` first.
+   * @param parameterPrefix begins the names of its parameters; absent: 'filter'
    */
-  sql(table: QueryTable, mode: RowMode | 'either'): { readonly sql: string; readonly params: QueryParameters };
+  sql(
+    table: QueryTable,
+    mode: RowMode | 'either',
+    parameterPrefix?: string,
+  ): { readonly sql: string; readonly params: QueryParameters };
 }
 
 /** A filter's mistakes as errors of a problem. */
@@ -57,7 +62,7 @@ export function compileFilter(text: string, pointer: string): CompiledFilter | n
     canonical: formatFilter(filter),
     fields: filterFieldsOf(filter).map((id) => ({ name: id, tables: fieldTables(fieldOf(id)) })),
     directed: (table) => isDirectedFilter(filter, table),
-    sql: (table, mode) => {
+    sql: (table, mode, parameterPrefix = 'filter') => {
       const directions = {
         plain: 'any',
         either: 'any',
@@ -65,7 +70,7 @@ export function compileFilter(text: string, pointer: string): CompiledFilter | n
         server: 1,
         directed: { column: directionColumn },
       } as const;
-      return compileSql(filter, { table, direction: directions[mode], parameterPrefix: 'filter' });
+      return compileSql(filter, { table, direction: directions[mode], parameterPrefix });
     },
   };
 }

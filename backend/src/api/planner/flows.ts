@@ -162,7 +162,9 @@ function flowSql(statement: FlowStatement, binder: Binder): string {
 /** The statement of a `flows` query. Order: by its measures, else newest first. */
 export function planFlows(checked: CheckedQuery, windows: TableWindows, limits: PlannerLimits): Plan {
   const { query, measures, filter, orderBy } = checked;
-  if (checked.direction !== 'both') throw invalid('#/direction', 'a flow record has both directions');
+  if (checked.direction !== 'both') {
+    throw invalid('#/direction', 'a flow record has both directions; filter by traffic_direction for in and out');
+  }
   // Says in one place why a filter or measure of another table cannot be used here.
   chooseTable({ ...checked, dimensions: [], measures, direction: 'client', sketchSubjects: new Set() });
   const binder = new Binder();
@@ -195,6 +197,8 @@ export function planFlows(checked: CheckedQuery, windows: TableWindows, limits: 
     type: 'flows',
     refId: query.refId,
     table: 'flows',
+    mode: 'plain',
+    shiftMs: 0,
     sql,
     params: binder.params,
     rowsMax: limits.rowsMax,

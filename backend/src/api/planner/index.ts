@@ -1,12 +1,14 @@
+export { answerQuery } from './answer.js';
+export { checkQuery } from './check.js';
 export { Columns } from './columns.js';
 export { compileFilter, filterErrors } from './filter.js';
 export type { CompiledFilter } from './filter.js';
 export { flowPage, planFlowPage } from './flows.js';
-export { answerOf } from './frames.js';
-export { defaultTableWindows } from './interval.js';
+export { defaultTableWindows, windowMillis } from './interval.js';
 export type { TableWindows } from './interval.js';
-export { checkQuery, dimensionOf, needsSketches, planQuery, planSketchSubjects } from './plan.js';
-export type { Answer, CheckedQuery, Plan } from './types.js';
+export { describePlan } from './describe.js';
+export { dimensionOf } from './keys.js';
+export type { Answered, Asking, CheckedQuery } from './types.js';
 export { planProbeStats, probeStatsOf } from './probe-stats.js';
 export type { ProbeStats } from './probe-stats.js';
 export { planValues, valuesOf } from './values.js';

@@ -2,7 +2,7 @@
 import { markFinal } from '../caching.js';
 import { ExportSlots, exportPageRows, sendFlows } from '../export/flow-export.js';
 import { negotiate } from '../export/negotiate.js';
-import { compileFilter, flowPage, planFlowPage } from '../planner/index.js';
+import { compileFilter, describePlan, flowPage, planFlowPage, windowMillis } from '../planner/index.js';
 import { invalid } from '../problem.js';
 import { exportAnswers, flowPageMax, flowsQuerystring, flowsResponseSchema } from '../schemas/index.js';
 import { parseRange } from '../time.js';
@@ -58,14 +58,17 @@ export function flowsRoute(app: App, context: RouteContext): void {
       const trust = await askTrust(context, range, signal);
       const { plan, result, flows, next } = await ask(limit ?? pageDefault, cursor);
       const facts = {
-        ...plan,
-        table: 'flows' as const,
+        range: plan.range,
+        tables: ['flows'] as const,
+        statements: [plan],
+        plan: describePlan([{ table: 'flows', mode: 'plain', windowMs: windowMillis('flows', context.windows) }]),
         intervalMs: null,
         filter: filter?.canonical ?? null,
         errorBounds: [],
         truncated: next !== null,
         nextCursor: next,
-        result,
+        rowsRead: result.rowsRead,
+        elapsedMs: result.elapsedMs,
       };
       const meta = metaOf(facts, trust);
       markFinal(reply, !meta.partial);

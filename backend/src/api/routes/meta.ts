@@ -1,9 +1,8 @@
 /** The meta of an answer: where it came from and how far it can be trusted. */
-import type { AnswerMeta, ErrorBound, QueryTable, TimeRange } from '@netspectra/query';
+import type { AnswerMeta, TimeRange } from '@netspectra/query';
 import { planProbeStats, probeStatsOf } from '../planner/index.js';
-import type { ProbeStats } from '../planner/index.js';
+import type { Answered, ProbeStats } from '../planner/index.js';
 import type { QueryParameters } from '../query-store.js';
-import type { StatementResult } from '../runner.js';
 import type { RouteContext } from './context.js';
 
 /** AnswerMeta with what the API adds: the statement that ran. */
@@ -11,6 +10,8 @@ export interface ApiAnswerMeta extends AnswerMeta {
   /** values stay parameters */
   readonly sql: string;
   readonly params: QueryParameters;
+  /** further statements of the same answer: earlier periods, the dimensions of explain */
+  readonly further?: readonly { readonly sql: string; readonly params: QueryParameters }[];
 }
 
 /** Trust data of a time range, asked once for all queries of a request. */
@@ -27,35 +28,32 @@ export async function askTrust(context: RouteContext, range: TimeRange, signal: 
   return { ...stats, watermarkMs: watermarkMs ?? stats.lastPacketMs, samplingRate };
 }
 
-export interface AnswerFacts {
-  readonly table: QueryTable;
-  readonly sql: string;
-  readonly params: QueryParameters;
-  readonly range: TimeRange;
-  readonly intervalMs: number | null;
-  readonly filter: string | null;
-  readonly errorBounds: readonly ErrorBound[];
-  readonly truncated: boolean;
-  readonly result: StatementResult;
-  readonly nextCursor?: string | null;
-}
+/** What an answer says of itself; of several statements together where it took several. */
+export type AnswerFacts = Omit<Answered, 'frames'> & { readonly nextCursor?: string | null };
 
-export const metaOf = (facts: AnswerFacts, trust: Trust): ApiAnswerMeta => ({
-  tables: [facts.table],
-  plan: facts.table,
-  watermarkMs: trust.watermarkMs,
-  partial: trust.watermarkMs === null || facts.range.toMs > trust.watermarkMs,
-  samplingRate: trust.samplingRate,
-  drops: trust.drops,
-  errorBounds: facts.errorBounds,
-  truncated: facts.truncated,
-  fromMs: facts.range.fromMs,
-  toMs: facts.range.toMs,
-  intervalMs: facts.intervalMs,
-  filter: facts.filter,
-  rowsRead: facts.result.rowsRead,
-  elapsedMs: Math.round(facts.result.elapsedMs * 10) / 10,
-  ...(facts.nextCursor === undefined ? {} : { nextCursor: facts.nextCursor }),
-  sql: facts.sql,
-  params: facts.params,
-});
+/** The meta of an answer. */
+export function metaOf(facts: AnswerFacts, trust: Trust): ApiAnswerMeta {
+  const [first = { sql: '', params: {} }, ...further] = facts.statements;
+  return {
+    tables: facts.tables,
+    plan: facts.plan,
+    watermarkMs: trust.watermarkMs,
+    partial: trust.watermarkMs === null || facts.range.toMs > trust.watermarkMs,
+    samplingRate: trust.samplingRate,
+    drops: trust.drops,
+    errorBounds: facts.errorBounds,
+    truncated: facts.truncated,
+    fromMs: facts.range.fromMs,
+    toMs: facts.range.toMs,
+    ...(facts.before === undefined ? {} : { before: facts.before }),
+    intervalMs: facts.intervalMs,
+    ...(facts.sampleMs === undefined ? {} : { sampleMs: facts.sampleMs }),
+    filter: facts.filter,
+    rowsRead: facts.rowsRead,
+    elapsedMs: Math.round(facts.elapsedMs * 10) / 10,
+    ...(facts.nextCursor === undefined ? {} : { nextCursor: facts.nextCursor }),
+    sql: first.sql,
+    params: first.params,
+    ...(further.length > 0 ? { further } : {}),
+  };
+}

@@ -1,6 +1,6 @@
 /** POST /api/v1/query: up to 26 queries over one time range, each answered or refused for itself. */
 import type { Query, TimeRange } from '@netspectra/query';
-import { answerOf, checkQuery, needsSketches, planQuery, planSketchSubjects } from '../planner/index.js';
+import { answerQuery, checkQuery } from '../planner/index.js';
 import { ApiError, invalid, problemOf } from '../problem.js';
 import { answers, queryRequestSchema, queryResponseSchema } from '../schemas/index.js';
 import type { QueryBody } from '../schemas/index.js';
@@ -21,18 +21,23 @@ function queryOf(body: QueryBody): Query {
   return { ...rest, measures, groupBy, ...(order ? { orderBy: order } : {}) } as Query;
 }
 
-async function answer(context: RouteContext, body: QueryBody, range: TimeRange, trust: Trust, signal: AbortSignal) {
+/** Answer one query of a request. Throws ApiErrors whose pointers start at the query. */
+export async function answer(
+  context: RouteContext,
+  body: QueryBody,
+  range: TimeRange,
+  trust: Trust,
+  signal: AbortSignal,
+) {
   const { runner, windows, limits } = context;
-  const checked = checkQuery(queryOf(body), range);
-  let subjects: ReadonlySet<string> = new Set();
-  if (needsSketches(checked)) {
-    const { columns } = await runner.run('sketches', planSketchSubjects(range, windows), signal);
-    subjects = new Set(columns.get('subject').map(String));
-  }
-  const plan = planQuery(checked, windows, limits, subjects);
-  const result = await runner.run(plan.table, plan, signal);
-  const { frames, truncated, errorBounds } = answerOf(plan, result.columns, trust.watermarkMs);
-  return { frames, meta: metaOf({ ...plan, truncated, errorBounds, result }, trust) };
+  const checked = checkQuery(queryOf(body), range, limits.rangeSecondsMax);
+  const answered = await answerQuery(checked, {
+    run: (table, statement) => runner.run(table, statement, signal),
+    windows,
+    limits,
+    watermarkMs: trust.watermarkMs,
+  });
+  return { frames: answered.frames, meta: metaOf(answered, trust) };
 }
 
 export function queryRoute(app: App, context: RouteContext): void {

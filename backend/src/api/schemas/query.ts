@@ -1,7 +1,7 @@
 /** POST /query: requests, frames and the meta of answers. */
 import { Type } from '@sinclair/typebox';
 import type { Static } from '@sinclair/typebox';
-import { queryLimits } from '@netspectra/query';
+import { queryDirections, queryLimits, queryTypes } from '@netspectra/query';
 import { filterText, id, problemErrorSchema, time } from './common.js';
 
 export const querySchema = Type.Object(
@@ -11,7 +11,13 @@ export const querySchema = Type.Object(
       maxLength: queryLimits.refIdLengthMax,
       description: 'names the answer in `results`',
     }),
-    type: Type.Union([Type.Literal('timeseries'), Type.Literal('table'), Type.Literal('flows')]),
+    type: Type.Union(
+      queryTypes.map((type) => Type.Literal(type)),
+      {
+        description:
+          'timeseries: values over time; table: a row for each group; flows: flow records; graph: nodes and edges along the levels of groupBy; explain: which values account for a change',
+      },
+    ),
     measures: Type.Optional(
       Type.Array(id('id of a measure, see /api/v1/measures'), {
         maxItems: queryLimits.measuresMax,
@@ -19,9 +25,9 @@ export const querySchema = Type.Object(
       }),
     ),
     groupBy: Type.Optional(
-      Type.Array(id('id of a dimension, see /api/v1/dimensions'), {
-        maxItems: queryLimits.groupByMax,
-        description: 'by what; none: in all',
+      Type.Array(id('id of a dimension, see /api/v1/dimensions; addresses also by network: src_ip/24'), {
+        maxItems: Math.max(queryLimits.groupByMax, queryLimits.explainDimensionsMax),
+        description: 'by what; none: in all. graph: the levels; explain: where to look, none: everywhere sensible',
       }),
     ),
     filter: Type.Optional(filterText),
@@ -47,7 +53,10 @@ export const querySchema = Type.Object(
       }),
     ),
     other: Type.Optional(
-      Type.Boolean({ description: 'with a limit: everything outside the first groups as one more, "other"' }),
+      Type.Boolean({
+        description:
+          'with a limit: everything outside the first groups as one more, "other"; absent: no, for graph yes',
+      }),
     ),
     orderBy: Type.Optional(
       Type.Array(
@@ -63,14 +72,69 @@ export const querySchema = Type.Object(
       ),
     ),
     direction: Type.Optional(
-      Type.Union([Type.Literal('both'), Type.Literal('client'), Type.Literal('server')], {
-        description: 'count what both sides of a flow sent (default), or only one of them',
-      }),
+      Type.Union(
+        queryDirections.map((direction) => Type.Literal(direction)),
+        {
+          description:
+            'count what both sides of a flow sent (default), or only client or server; in, out: only what came into, or left, the configured local networks',
+        },
+      ),
     ),
     units: Type.Optional(
       Type.Union([Type.Literal('base'), Type.Literal('display')], {
         description: 'display: times in milliseconds, shares in percent; base (default): nanoseconds and 0..1',
       }),
+    ),
+    compareTo: Type.Optional(
+      Type.Union(
+        [
+          Type.Object(
+            {
+              offset: Type.String({
+                maxLength: 16,
+                description: 'so much before the range: a whole number with s, m, h, d or w; previous: its own length',
+              }),
+            },
+            { additionalProperties: false },
+          ),
+          Type.Object(
+            { from: time('start of the earlier period'), to: time('its end; it is as long as the range') },
+            { additionalProperties: false },
+          ),
+        ],
+        { description: 'timeseries, table, explain: an earlier period beside the range' },
+      ),
+    ),
+    explain: Type.Optional(
+      Type.Union(
+        [
+          Type.Object(
+            {
+              baseline: Type.Object(
+                { from: time('start of the range before the change'), to: time('its end') },
+                { additionalProperties: false },
+              ),
+            },
+            { additionalProperties: false },
+          ),
+          Type.Object(
+            {
+              at: time('when something changed'),
+              width: Type.Optional(
+                Type.String({
+                  maxLength: 16,
+                  description: 'so much before `at` is compared with as much after it; absent: `at` divides the range',
+                }),
+              ),
+            },
+            { additionalProperties: false },
+          ),
+        ],
+        { description: 'explain: the ranges; absent: the range is compared with the equally long one before it' },
+      ),
+    ),
+    mergeNodes: Type.Optional(
+      Type.Boolean({ description: 'graph: a value that stands on several levels is one node; absent: one on each' }),
     ),
   },
   { additionalProperties: false, description: 'One query' },
@@ -106,7 +170,9 @@ const fieldSchema = Type.Object({
       unit: Type.Optional(Type.String()),
       displayName: Type.Optional(Type.String()),
       description: Type.Optional(Type.String()),
+      displayNameFromDS: Type.Optional(Type.String()),
       interval: Type.Optional(Type.Number({ description: 'milliseconds between points' })),
+      custom: Type.Optional(Type.Object({}, { additionalProperties: true })),
     }),
   ),
 });
@@ -156,6 +222,15 @@ export const metaSchema = Type.Object(
     truncated: Type.Boolean({ description: 'groups or records were left out by the limit' }),
     fromMs: Type.Integer({ description: 'start of what was asked for, after rounding to windows' }),
     toMs: Type.Integer({ description: 'end of it' }),
+    before: Type.Optional(
+      Type.Object(
+        { fromMs: Type.Integer(), toMs: Type.Integer() },
+        { description: 'the earlier range, after rounding' },
+      ),
+    ),
+    sampleMs: Type.Optional(
+      Type.Integer({ description: 'width of the samples of which peaks and percentiles of rates were taken' }),
+    ),
     intervalMs: Type.Union([Type.Integer(), Type.Null()], { description: 'width of a bucket; null unless timeseries' }),
     filter: Type.Union([Type.String(), Type.Null()], { description: 'the filter in canonical form' }),
     rowsRead: Type.Integer(),
@@ -163,6 +238,11 @@ export const metaSchema = Type.Object(
     nextCursor: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     sql: Type.String({ description: 'the statement that ran; values stay parameters' }),
     params: Type.Record(Type.String(), Type.Unknown(), { description: 'the values bound to them' }),
+    further: Type.Optional(
+      Type.Array(Type.Object({ sql: Type.String(), params: Type.Record(Type.String(), Type.Unknown()) }), {
+        description: 'further statements of the same answer',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

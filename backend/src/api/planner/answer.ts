@@ -1,0 +1,150 @@
+/** Answers a checked query: which statements run, in which order, and what is made of their rows. */
+import { queryLimits } from '@netspectra/query';
+import type { QueryTable } from '@netspectra/query';
+import { describePlan } from './describe.js';
+import type { Described } from './describe.js';
+import {
+  explainFrame,
+  explainParts,
+  explainRanges,
+  findingsOf,
+  pairParts,
+  planPart,
+  planTotals,
+  ranked,
+  totalsOf,
+} from './explain.js';
+import type { ExplainPart } from './explain.js';
+import { flowFrame, planFlows } from './flows.js';
+import { graphAnswer } from './graph.js';
+import { windowMillis } from './interval.js';
+import { needsSketches, planQuery, planSketchSubjects } from './plan.js';
+import type { Period } from './plan.js';
+import { seriesAnswer } from './series.js';
+import { tableAnswer } from './table.js';
+import type { Answer, Answered, Asking, CheckedQuery, Plan, Statement, StatementRows } from './types.js';
+
+/** The statements that a query ran, and what they cost together. */
+class Log {
+  readonly statements: Statement[] = [];
+  readonly tables: QueryTable[] = [];
+  rowsRead = 0;
+  elapsedMs = 0;
+
+  constructor(private readonly asking: Asking) {}
+
+  /** @param table from which the measures come; absent: the statement only prepares another one */
+  async run(table: QueryTable, statement: Statement, prepares = false): Promise<StatementRows> {
+    const { sql, params } = statement;
+    if (!prepares) {
+      this.statements.push({ sql, params });
+      if (!this.tables.includes(table)) this.tables.push(table);
+    }
+    const rows = await this.asking.run(table, { sql, params });
+    this.rowsRead += rows.rowsRead;
+    this.elapsedMs += rows.elapsedMs;
+    return rows;
+  }
+}
+
+const describedBy = (asking: Asking, { table, mode }: Pick<Described, 'table' | 'mode'>): Described => ({
+  table,
+  mode,
+  windowMs: windowMillis(table, asking.windows),
+});
+
+/** Answer a query. Throws ApiErrors whose pointers start at the query. */
+export async function answerQuery(checked: CheckedQuery, asking: Asking): Promise<Answered> {
+  const log = new Log(asking);
+  if (checked.query.type === 'explain') return explain(checked, asking, log);
+  const plans =
+    checked.offsetMs === undefined
+      ? [await planFor(checked, asking, log)]
+      : await Promise.all(
+          (['now', 'before'] as const).map((period) =>
+            planFor(checked, asking, log, { period, offsetMs: checked.offsetMs ?? 0 }),
+          ),
+        );
+  const read = await Promise.all(
+    plans.map(async (plan) => ({ plan, columns: (await log.run(plan.table, plan)).columns })),
+  );
+  const [now, before] = read;
+  if (!now) throw new Error('a query without a statement');
+  const answer = answerOf(checked, asking, now, before);
+  const { range, intervalMs, sampleMs, filter } = now.plan;
+  const shiftMs = before?.plan.shiftMs ?? 0;
+  return {
+    ...answer,
+    ...costOf(log),
+    plan: describePlan(
+      plans.map((plan) => describedBy(asking, plan)),
+      sampleMs === undefined ? [] : [`rates taken over samples of ${sampleMs / 1000} s`],
+    ),
+    range,
+    intervalMs,
+    filter,
+    ...(sampleMs === undefined ? {} : { sampleMs }),
+    ...(before ? { before: { fromMs: range.fromMs - shiftMs, toMs: range.toMs - shiftMs } } : {}),
+  };
+}
+
+const costOf = ({ statements, tables, rowsRead, elapsedMs }: Log) => ({ statements, tables, rowsRead, elapsedMs });
+
+async function planFor(checked: CheckedQuery, asking: Asking, log: Log, compared?: Period): Promise<Plan> {
+  const { windows, limits } = asking;
+  const { query } = checked;
+  if (query.type === 'flows') return planFlows(checked, windows, limits);
+  let subjects: ReadonlySet<string> = new Set();
+  if (needsSketches(checked)) {
+    const { fromMs, toMs } = checked.range;
+    const back = compared?.period === 'before' ? compared.offsetMs : 0;
+    const range = { fromMs: fromMs - back, toMs: toMs - back };
+    const { columns } = await log.run('sketches', planSketchSubjects(range, windows), true);
+    subjects = new Set(columns.get('subject').map(String));
+  }
+  // The paths of a graph are a table whose rest is shown unless it is not wanted.
+  const asked = query.type === 'graph' ? { ...checked, query: { ...query, other: query.other ?? true } } : checked;
+  return planQuery(asked, windows, limits, subjects, compared);
+}
+
+type Read = { readonly plan: Plan; readonly columns: StatementRows['columns'] };
+
+function answerOf({ query }: CheckedQuery, { watermarkMs }: Asking, now: Read, before: Read | undefined): Answer {
+  switch (query.type) {
+    case 'flows':
+      return flowFrame(now.plan, now.columns);
+    case 'graph':
+      return graphAnswer(now.plan, now.columns, query.mergeNodes === true);
+    case 'timeseries':
+      return seriesAnswer(now.plan, now.columns, watermarkMs, before);
+    default:
+      return tableAnswer(now.plan, now.columns, before);
+  }
+}
+
+async function explain(checked: CheckedQuery, asking: Asking, log: Log): Promise<Answered> {
+  const { query } = checked;
+  const ranges = explainRanges(checked, asking.windows);
+  const limit = Math.min(query.limit ?? queryLimits.limitDefault, asking.limits.rowsMax);
+  const parts = explainParts(checked);
+  const totalStatement = planTotals(checked, ranges);
+  const totals = totalsOf(checked, ranges, (await log.run(totalStatement.table, totalStatement)).columns);
+  const ask = async (part: ReturnType<typeof explainParts>[number]) => {
+    const planned: ExplainPart = planPart(checked, part, ranges, totals.scales, limit);
+    return findingsOf(planned, (await log.run(planned.table, planned)).columns);
+  };
+  const singles = (await Promise.all(parts.map(ask))).flat();
+  const pairs = (await Promise.all(pairParts(checked, singles).map(ask))).flat();
+  const findings = ranked(singles, pairs);
+  return {
+    frames: [explainFrame(checked, ranges, totals, findings.slice(0, limit))],
+    truncated: false,
+    errorBounds: [],
+    ...costOf(log),
+    plan: describePlan(parts.map((part) => describedBy(asking, part))),
+    range: ranges.after,
+    before: ranges.before,
+    intervalMs: null,
+    filter: checked.filter?.canonical ?? null,
+  };
+}
