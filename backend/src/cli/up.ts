@@ -11,21 +11,25 @@ import { openCaptureFile, openCaptureStream } from '@netspectra/collector';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { createApi, parseListen } from '../api/index.js';
+import { createApi } from '../api/index.js';
 import type { Api } from '../api/index.js';
-import { loadConfig } from '../config/index.js';
+import { cidrList, loadConfig } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { mergeAccounting } from '../engine/accounting.js';
 import type { AccountingReport } from '../engine/accounting.js';
+import { openEnrichment } from '../enrichment/index.js';
+import type { EnrichmentSource } from '../enrichment/index.js';
 import { Manager } from '../engine/manager.js';
 import type { ResumePoint, RunResult } from '../engine/manager.js';
 import { allTasks, taskSchemas } from '../engine/tasks/index.js';
 import { createClickHouseWriter, openStore, readPosition } from '../storage/index.js';
 import type { ClickHouseWriter, Store } from '../storage/index.js';
+import { accessConfig, guardApi } from './access.js';
 import { damageLines } from './damage.js';
 import { fileEpoch } from './file-identity.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { LiveView } from './live-view.js';
+import type { ViewState } from './live-view.js';
 import { registerMetrics } from './metrics.js';
 import { takeStandardInput } from './standard-input.js';
 
@@ -39,8 +43,8 @@ export interface UpOptions {
   again?: boolean;
 }
 
-/** The options, and what stands for `-` among the files. */
-type RunOptions = UpOptions & { readonly standardInput: Readable | null };
+/** The options, what stands for `-` among the files, and what is known about addresses. */
+type RunOptions = UpOptions & { readonly standardInput: Readable | null; readonly enrichment: EnrichmentSource };
 
 /**
  * Small pieces, so that a replay is smooth; the same for every run, because a run that goes on after a crash must cut the
@@ -55,7 +59,7 @@ export async function up(options: UpOptions): Promise<number> {
   const config = withFlags(loadConfig({ path: options.config, env: process.env, taskSchemas: taskSchemas() }), options);
   const files = options.read ?? (config.capture.files.length > 0 ? config.capture.files : [sampleCapture]);
   // What the user can have wrong is looked at before anything is made or read.
-  parseListen(config.api.listen);
+  accessConfig(config);
   await checkInputs(files);
   const standardInput = takeStandardInput(files.includes('-'));
   const view = new LiveView(process.stderr.isTTY);
@@ -64,14 +68,16 @@ export async function up(options: UpOptions): Promise<number> {
     pino.destination({ dest: 2, sync: true }),
   );
   const { clickhouse } = config.storage;
+  const enrichment = await openEnrichment(enrichmentOptions(config), logger);
   const store = await openStore(clickhouse.url === '' ? { dataDir: config.storage.data_dir } : serverOptions(config), {
     logger,
     limits: { queryMemoryBytes: config.storage.query_memory, queryTimeoutMs: config.api.query_timeout * 1000 },
     retention: config.storage.ttl,
   });
   try {
-    return await serve(config, files, { ...options, standardInput }, store, view, logger);
+    return await serve(config, files, { ...options, standardInput, enrichment }, store, view, logger);
   } finally {
+    enrichment.close();
     standardInput?.destroy();
     view.close();
     await store.close();
@@ -84,6 +90,15 @@ function withFlags(config: Config, options: UpOptions): Config {
     ...config,
     storage: { ...config.storage, data_dir: options.data ?? config.storage.data_dir },
     api: { ...config.api, listen: options.listen ?? config.api.listen },
+  };
+}
+
+function enrichmentOptions({ networks, enrichment }: Config) {
+  return {
+    networks: networks.map((network) => ({ name: network.name, cidr: cidrList(network), local: network.local })),
+    countryFile: enrichment.country_file,
+    asnFile: enrichment.asn_file,
+    checkMillis: enrichment.check_interval * 1000,
   };
 }
 
@@ -138,9 +153,11 @@ async function serve(
     () => addCounts(progress.limits, progress.current?.limits ?? {}),
   );
   const { windows } = config.engine;
+  const guard = guardApi(config, store, logger);
   const api = createApi(
     {
       store,
+      management: guard.management,
       metrics,
       logger,
       status: () => {
@@ -165,6 +182,7 @@ async function serve(
     },
     {
       listen: config.api.listen,
+      access: guard.access,
       limits: {
         rowsMax: config.api.max_rows,
         rangeSecondsMax: config.api.max_range,
@@ -178,6 +196,7 @@ async function serve(
       },
     },
   );
+  if (!options.once) await guard.announceFirstToken();
   const { address } = await api.start();
   logger.info({ address }, 'API listens');
 
@@ -192,11 +211,11 @@ async function serve(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  const timer = view.active ? setInterval(() => void drawView(view, api, progress, stored(), address), 1000) : null;
+  const timer = view.active ? setInterval(() => void drawView(view, api, progress, stored(), { address, headers: guard.ownHeaders }), 1000) : null;
   try {
     const exitCode = await readAll(config, files, options, store, writer, progress, logger);
     progress.finished = true;
-    if (view.active) await drawView(view, api, progress, stored(), address);
+    if (view.active) await drawView(view, api, progress, stored(), { address, headers: guard.ownHeaders });
     if (!options.once && !progress.stopping) {
       if (!view.active)
         process.stderr.write(`netspectra: serving ${address} (API reference: ${address}/docs); Ctrl-C ends\n`);
@@ -226,10 +245,10 @@ async function drawView(
   api: Api,
   progress: Progress,
   stored: AccountingReport,
-  address: string,
+  self: Pick<ViewState, 'address' | 'headers'>,
 ): Promise<void> {
   await view.draw(api.app, {
-    address,
+    ...self,
     file: progress.file,
     finished: progress.finished,
     progress: progress.current?.progress() ?? null,
@@ -264,10 +283,13 @@ async function readAll(
       continue;
     }
     const manager = new Manager(managerOptions(config, options, run.partitions), writer);
+    const forget = options.enrichment.onChange((data) => manager.enrich(data));
     progress.current = manager;
     if (progress.stopping) manager.stop();
     const started = process.hrtime.bigint();
-    const result = await manager.run({ capture, name: basename(file), epoch: seed, resume: run.resume });
+    const result = await manager
+      .run({ capture, name: basename(file), epoch: seed, resume: run.resume })
+      .finally(forget);
     progress.done = mergeAccounting([progress.done, manager.accounting]);
     progress.limits = addCounts(progress.limits, manager.limits);
     progress.current = null;
@@ -313,7 +335,7 @@ async function planRun(
   };
 }
 
-function managerOptions(config: Config, options: UpOptions, workers: number) {
+function managerOptions(config: Config, options: RunOptions, workers: number) {
   const { engine, probe } = config;
   return {
     probe: probe.id,
@@ -330,6 +352,7 @@ function managerOptions(config: Config, options: UpOptions, workers: number) {
     flushMilliseconds: engine.flush.interval * 1000,
     fragmentsMax: engine.max_fragments * workers,
     replaySpeed: options.replay ?? 0,
+    enrichment: options.enrichment.data,
     tasks: engine.tasks.length > 0 ? engine.tasks.map(({ type, ...task }) => ({ type, options: task })) : allTasks(),
     ...chunkShape,
   };

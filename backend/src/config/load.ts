@@ -10,6 +10,7 @@ import type { ErrorObject } from 'ajv';
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import { UserError } from '../errors.js';
+import { networkIssues } from './networks.js';
 import { configLeaves, configSchema, expectedText, variablePrefix } from './schema.js';
 import type { Config, Leaf, SchemaNode, TaskSchema } from './schema.js';
 import { nearest } from './suggest.js';
@@ -320,11 +321,24 @@ class Loader {
 
   /** What no single key can say. */
   private checkTogether(config: Config): void {
+    for (const { path, message } of networkIssues(config.networks)) this.report(['networks', ...path], message);
     const { tls } = config.storage.clickhouse;
     if ((tls.cert_file === '') !== (tls.key_file === '')) {
       this.report(['storage', 'clickhouse', 'tls'], 'cert_file and key_file belong together: set both or none');
     } else if (tls.cert_file !== '' && tls.ca_file === '') {
       this.report(['storage', 'clickhouse', 'tls'], 'cert_file needs ca_file');
+    }
+    const { tls: apiTls } = config.api;
+    if ((apiTls.cert_file === '') !== (apiTls.key_file === '')) {
+      this.report(['api', 'tls'], 'cert_file and key_file belong together: set both or none');
+    }
+    if (apiTls.client_certificate !== 'none' && (apiTls.cert_file === '' || apiTls.client_ca_file === '')) {
+      this.report(
+        ['api', 'tls', 'client_certificate'],
+        'client certificates need cert_file, key_file and client_ca_file',
+      );
+    } else if (apiTls.client_certificate === 'none' && apiTls.client_roles.length > 0) {
+      this.report(['api', 'tls', 'client_roles'], 'nobody is asked for a certificate: set client_certificate');
     }
     const port = Number(/\d+$/.exec(config.api.listen)?.[0]);
     if (port > 65_535) this.report(['api', 'listen'], `expected a port from 0 to 65535, got ${port}`);

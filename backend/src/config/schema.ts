@@ -40,6 +40,9 @@ const secret = (description: string) => Type.String({ description, maxLength: 4_
 const megabyte = 1024 ** 2;
 const gigabyte = 1024 ** 3;
 
+const authModes = ['loopback-open', 'token'] as const;
+const clientCertificateModes = ['none', 'optional', 'required'] as const;
+const grantedRoles = ['viewer', 'editor', 'admin'] as const;
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
 export const configSchema = Type.Object(
@@ -231,9 +234,67 @@ export const configSchema = Type.Object(
         expected: 'host:port like 127.0.0.1:8080 or [::1]:8080',
         default: '127.0.0.1:8080',
       }),
-      admin_token: secret(
-        'Token of the first administrator. Reserved: there is no access control yet, and the API answers on loopback only.',
+      auth: Type.Unsafe<(typeof authModes)[number]>(
+        Type.String({
+          description:
+            'Who needs a token: loopback-open = everybody but those on this machine, who may do what an editor may; token = everybody.',
+          enum: [...authModes],
+          default: 'loopback-open',
+        }),
       ),
+      admin_token: Type.String({
+        description: "An administrator's token, besides those made through the API; empty = none.",
+        pattern: '^$|^[A-Za-z0-9._~+/-]{32,512}=*$',
+        expected: '32 to 512 letters, digits and . _ ~ + / - or nothing',
+        default: '',
+        secret: true,
+      }),
+      failures_per_minute: whole('Wrong tokens from one address in a minute before it is told to wait.', {
+        minimum: 1,
+        maximum: 10_000,
+        default: 10,
+      }),
+      trusted_proxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+        description: 'Networks of proxies whose X-Forwarded-For tells where a request comes from.',
+        maxItems: 100,
+        default: [],
+      }),
+      tls: section('Encryption of the API (PEM files, read again when they change).', {
+        cert_file: file('Certificate, with those between it and its authority; empty = no TLS.'),
+        key_file: file("The certificate's key."),
+        client_ca_file: file('Authority of client certificates.'),
+        client_certificate: Type.Unsafe<(typeof clientCertificateModes)[number]>(
+          Type.String({
+            description: 'Whether clients show a certificate.',
+            enum: [...clientCertificateModes],
+            default: 'none',
+          }),
+        ),
+        client_roles: Type.Array(
+          Type.Object(
+            {
+              match: Type.String({
+                description: 'A name in the certificate.',
+                pattern: '^(CN|DNS|URI|EMAIL):.{1,512}$',
+                expected: 'CN:name, DNS:name, URI:name or EMAIL:name',
+              }),
+              role: Type.Unsafe<(typeof grantedRoles)[number]>(
+                Type.String({ description: 'What its holder may do.', enum: [...grantedRoles] }),
+              ),
+            },
+            { additionalProperties: false },
+          ),
+          {
+            description: 'Roles of client certificates, by a name in them, in place of tokens.',
+            maxItems: 1_000,
+            default: [],
+          },
+        ),
+        insecure_plain: Type.Boolean({
+          description: 'Listen on more than loopback without TLS, where something else encrypts.',
+          default: false,
+        }),
+      }),
       max_rows: whole('Rows in one answer at most.', { minimum: 1, maximum: 1_000_000, default: 50_000 }),
       max_range: seconds('Longest time range of a query.', {
         minimum: 60,

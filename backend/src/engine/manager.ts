@@ -7,6 +7,7 @@
 import { CaptureFramer, FrameTable, recordBytesMax } from '@netspectra/collector';
 import type { CaptureInput, StreamDamage, CaptureState } from '@netspectra/collector';
 import { partitionOf } from '@netspectra/collector/decode';
+import type { EnrichmentData } from '../enrichment/index.js';
 import type { Flush, Writer } from '../tables/index.js';
 import { mergeAccounting } from './accounting.js';
 import type { AccountingReport } from './accounting.js';
@@ -86,6 +87,7 @@ export class Manager {
   private stopRequested = false;
   private streamDamage: StreamDamage | null = null;
   private stored: AccountingReport = mergeAccounting([]);
+  private hosts: readonly WorkerHost[] = [];
   /** latest counters by partition */
   private readonly limitsMet: LimitCounters[] = [];
 
@@ -119,6 +121,11 @@ export class Manager {
       for (const [name, count] of Object.entries(counters ?? {})) sum[name] = (sum[name] ?? 0) + count;
     }
     return sum;
+  }
+
+  /** From the workers' next flush on, rows say this about addresses. */
+  enrich(data: EnrichmentData): void {
+    for (const host of this.hosts) host.enrich(data);
   }
 
   /** End the run after what is already framed. */
@@ -209,6 +216,7 @@ export class Manager {
       const here = index === 0 && !this.writer && source.capture.kind === 'file';
       hosts.unshift(here ? startHere(shared, index, options) : startThread({ buffers, index, options }, onFlush));
     }
+    this.hosts = hosts;
     if (source.capture.kind === 'stream') {
       this.feed(shared, source.capture, source.resume?.position ?? 0).catch(fail);
     }
@@ -225,6 +233,7 @@ export class Manager {
     } finally {
       // After a failure the others would wait for ever.
       shared.requestStop();
+      this.hosts = [];
       await Promise.all(hosts.map((host) => host.terminate()));
     }
   }

@@ -5,6 +5,7 @@
  * Rows may be written at any time; which stretch of the stream they belong to is known at the flush, so `take` fills
  * first_seq and last_seq into the place kept for them (zero-padded decimals of fixed width).
  */
+import type { Enricher } from '../enrichment/index.js';
 import { tables } from '../tables/index.js';
 import type { RowBlock, TableName } from '../tables/index.js';
 
@@ -28,9 +29,14 @@ export class RowWriter {
   private readonly columnCount: number;
   private readonly stamp: Uint8Array;
   private starts = new Uint32Array(1024);
+  private readonly enricher: Enricher | null;
 
-  /** @param stamp the leading columns (probe, epoch, partition, first_seq, last_seq) as text with a tab after each */
-  constructor(table: TableName, stamp: Uint8Array) {
+  /**
+   * @param stamp the leading columns (probe, epoch, partition, first_seq, last_seq) as text with a tab after each
+   * @param enricher what knows about addresses; null: nothing is known
+   */
+  constructor(table: TableName, stamp: Uint8Array, enricher: Enricher | null = null) {
+    this.enricher = enricher;
     this.table = table;
     this.stamp = stamp;
     this.columnCount = tables[table].columns.length;
@@ -104,11 +110,14 @@ export class RowWriter {
    * What is known about two addresses (16 bytes each, network order): client_country .. server_local, the last ten
    * columns of the tables that have addresses.
    */
-  places(_bytes: Uint8Array, _client: number, _server: number): void {
-    this.reserve(unknownPlaces.length);
-    this.bytes.set(unknownPlaces, this.length);
-    this.length += unknownPlaces.length;
+  places(bytes: Uint8Array, client: number, server: number): void {
     this.column += placeColumns;
+    if (this.enricher === null) {
+      this.piece(unknownPlaces, 0, unknownPlaces.length);
+      return;
+    }
+    this.placeOf(this.enricher, bytes, client);
+    this.placeOf(this.enricher, bytes, server);
   }
 
   /** DateTime64(9) as seconds.nanoseconds since the epoch, UTC. */
@@ -176,6 +185,21 @@ export class RowWriter {
     this.rows = 0;
     this.length = 0;
     return block;
+  }
+
+  /** A place's number holds until the next lookup, so its text is copied at once. */
+  private placeOf(enricher: Enricher, bytes: Uint8Array, offset: number): void {
+    const place = enricher.placeOf(bytes, offset);
+    this.piece(enricher.text, enricher.textStart[place]!, enricher.textStart[place + 1]!);
+  }
+
+  /** Ready columns, tabs included. Byte by byte: for some twenty of them a call of `set` costs more. */
+  private piece(from: Uint8Array, start: number, end: number): void {
+    this.reserve(end - start);
+    const out = this.bytes;
+    let at = this.length;
+    for (let i = start; i < end; i += 1) out[at++] = from[i]!;
+    this.length = at;
   }
 
   private digits(value: number): void {
@@ -260,15 +284,18 @@ function escapeText(value: string, quoted = false): string {
 export class RowSink {
   private readonly writers = new Map<TableName, RowWriter>();
   private readonly stamp: Uint8Array;
+  private readonly enricher: Enricher | null;
 
-  constructor(probe: string, epoch: bigint, partition: number) {
+  /** @param enricher what knows about addresses; null: nothing is known */
+  constructor(probe: string, epoch: bigint, partition: number, enricher: Enricher | null = null) {
+    this.enricher = enricher;
     this.stamp = utf8.encode(`${escapeText(probe)}\t${epoch}\t${partition}\t${padded(0)}\t${padded(0)}\t`);
   }
 
   table(name: TableName): RowWriter {
     let writer = this.writers.get(name);
     if (!writer) {
-      writer = new RowWriter(name, this.stamp);
+      writer = new RowWriter(name, this.stamp, this.enricher);
       this.writers.set(name, writer);
     }
     return writer;

@@ -4,6 +4,8 @@
  */
 import { Defragmenter, DefragmentResult, partitionOf } from '@netspectra/collector/decode';
 import { Layer, PacketBatch } from '@netspectra/proto';
+import { Enricher } from '../../enrichment/index.js';
+import type { EnrichmentData } from '../../enrichment/index.js';
 import type { RowBlock } from '../../tables/index.js';
 import { Accounting, mergeAccounting } from '../accounting.js';
 import type { AccountingReport } from '../accounting.js';
@@ -40,6 +42,8 @@ export interface WorkerOptions extends DecodeOptions {
   readonly reportTop: number;
   readonly fragmentsMax: number;
   readonly tasks: readonly { readonly type: string; readonly options: unknown }[];
+  /** what rows say about addresses; without it they say nothing (`analyze` has no rows) */
+  readonly enrichment?: EnrichmentData;
 }
 
 /** What one partition gathered since the flush before. */
@@ -96,6 +100,8 @@ export class PartitionWorker {
   private readonly applications: ApplicationTracker;
   private readonly tasks: { readonly type: string; readonly task: Task }[];
   private readonly rows: RowSink;
+  private readonly enricher: Enricher | null;
+  private readonly newEnrichment: () => EnrichmentData | undefined;
   private readonly accounting = new Accounting();
   private readonly conversations: Conversations;
   private readonly selection: PacketSelection;
@@ -113,11 +119,13 @@ export class PartitionWorker {
     index: number,
     options: WorkerOptions,
     onFlush: (flush: FlushMessage) => void = () => {},
+    newEnrichment: () => EnrichmentData | undefined = () => undefined,
   ) {
     this.shared = shared;
     this.index = index;
     this.options = options;
     this.onFlush = onFlush;
+    this.newEnrichment = newEnrichment;
     const { workers: partitions, chunkRows } = shared.shape;
     this.decoder = new ChunkDecoder(shared, options);
     this.flowTable = new FlowTable({
@@ -125,7 +133,8 @@ export class PartitionWorker {
       windowSeconds: options.windows ? options.flowWindowSeconds : 0,
       idleTimeoutSeconds: options.windows ? options.idleTimeoutSeconds : 0,
     });
-    this.rows = new RowSink(options.probe, BigInt(options.epoch), index);
+    this.enricher = options.enrichment ? new Enricher(options.enrichment) : null;
+    this.rows = new RowSink(options.probe, BigInt(options.epoch), index, this.enricher);
     const context: TaskContext = {
       flowTable: this.flowTable,
       rows: this.rows,
@@ -325,6 +334,8 @@ export class PartitionWorker {
     });
     this.firstUnflushed = sequence + 1;
     this.flushes += 1;
+    const enrichment = this.newEnrichment();
+    if (enrichment) this.enricher?.load(enrichment);
     // `flushesStored` counts every partition's.
     while (!last && this.shared.flushesStored < (this.flushes - flushesAhead) * this.shared.shape.workers) {
       this.shared.wait(this.shared.version());

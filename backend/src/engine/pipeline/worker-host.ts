@@ -3,16 +3,19 @@
  * story: they work, hand out what belongs to others, take what belongs to them, and report.
  */
 import { Worker } from 'node:worker_threads';
+import type { EnrichmentData } from '../../enrichment/index.js';
 import { PartitionWorker } from './partition-worker.js';
 import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './partition-worker.js';
 import type { PipelineShared } from './shared-state.js';
-import type { AbsorbMessage, WorkerData, WorkerMessage } from './worker-thread.js';
+import type { AbsorbMessage, EnrichmentMessage, WorkerData, WorkerMessage } from './worker-thread.js';
 
 export interface WorkerHost {
   /** Resolves when the work is done, with what of other partitions was met. Rejects when the worker fails. */
   readonly foreign: Promise<Foreign>;
   /** Give it what of its own ended up elsewhere; resolves with its report. */
   absorb(foreign: Foreign): Promise<WorkerReport>;
+  /** From its next flush on, rows say this about addresses. */
+  enrich(data: EnrichmentData): void;
   /** End it, whatever it is doing. */
   terminate(): Promise<void>;
 }
@@ -50,6 +53,9 @@ export function startThread(data: WorkerData, onFlush: (flush: FlushMessage) => 
       thread.postMessage({ kind: 'absorb', foreign: mine } satisfies AbsorbMessage);
       return Promise.race([reported, failed]);
     },
+    enrich(data) {
+      thread.postMessage({ kind: 'enrichment', data } satisfies EnrichmentMessage);
+    },
     async terminate() {
       await thread.terminate();
     },
@@ -85,6 +91,9 @@ export function startHere(shared: PipelineShared, index: number, options: Worker
     async absorb(mine) {
       worker.absorb(mine);
       return worker.report();
+    },
+    enrich() {
+      // A worker in the caller's thread writes no rows.
     },
     async terminate() {
       ended = true;

@@ -1,8 +1,10 @@
 /**
  * Thread entry: runs one PartitionWorker, then, when a report is wanted, trades flows that belong elsewhere and answers
- * with its report. Messages out: 'flush' (rows), 'foreign' (what belongs to other partitions), 'report'. In: 'absorb'.
+ * with its report. Messages out: 'flush' (rows), 'foreign' (what belongs to other partitions), 'report'. In: 'enrichment'
+ * while it works, which it looks for at each flush, and 'absorb' afterwards.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { EnrichmentData } from '../../enrichment/index.js';
 import { PartitionWorker } from './partition-worker.js';
 import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './partition-worker.js';
 import { PipelineShared } from './shared-state.js';
@@ -24,20 +26,42 @@ export interface AbsorbMessage {
   readonly foreign: Foreign;
 }
 
+/** From now on rows say this about addresses. */
+export interface EnrichmentMessage {
+  readonly kind: 'enrichment';
+  readonly data: EnrichmentData;
+}
+
 const port = parentPort;
 if (!port) throw new Error('worker-thread.ts runs as a worker thread only');
 const { buffers, index, options } = workerData as WorkerData;
 const post = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
-const worker = new PartitionWorker(new PipelineShared(buffers), index, options, (flush) =>
-  post(
-    flush,
-    flush.blocks.map((block) => block.bytes.buffer as ArrayBuffer),
-  ),
+/** The newest data that was sent since the last call. The thread does not come back to its event loop while it works. */
+function newEnrichment(): EnrichmentData | undefined {
+  let newest: EnrichmentData | undefined;
+  for (let found = receiveMessageOnPort(port!); found; found = receiveMessageOnPort(port!)) {
+    newest = (found.message as EnrichmentMessage).data;
+  }
+  return newest;
+}
+
+const worker = new PartitionWorker(
+  new PipelineShared(buffers),
+  index,
+  options,
+  (flush) =>
+    post(
+      flush,
+      flush.blocks.map((block) => block.bytes.buffer as ArrayBuffer),
+    ),
+  newEnrichment,
 );
 worker.run();
 post({ kind: 'foreign', foreign: worker.exportForeign() });
-port.once('message', (message: AbsorbMessage) => {
+port.on('message', (message: AbsorbMessage | EnrichmentMessage) => {
+  if (message.kind !== 'absorb') return; // data that came too late for this run
   worker.absorb(message.foreign);
   post({ kind: 'report', report: worker.report() });
+  port.close();
 });
