@@ -3,7 +3,7 @@
  * A ClickHouse server for tests: its HTTP(S) interface on a loopback port over chDB, in a process of its own. What it does
  * and does not is said in clickhouse/handler.js. It is a test tool and no part of the product.
  *
- *   node test/kit/clickhouse-server.js --data DIR [--port 0] [--user NAME:PASSWORD[:PROFILE]]...
+ *   UV_THREADPOOL_SIZE=48 node test/kit/clickhouse-server.js --data DIR [--port 0] [--user NAME:PASSWORD[:PROFILE]]...
  *     [--certificate-user NAME:COMMON-NAME]... [--tls-cert FILE --tls-key FILE [--client-ca FILE]]
  *
  * PROFILE is readonly=1, readonly=2 or nodatabases. Without users there is `default` with an empty password. With
@@ -15,14 +15,13 @@ import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Engine } from './clickhouse/engine.js';
+import { Faults } from './clickhouse/faults.js';
+import { Handler } from './clickhouse/handler.js';
+import { Sessions } from './clickhouse/sessions.js';
 
-// Statements run in the thread pool, whose size is read at its first use; KILL QUERY must find a free thread.
-process.env.UV_THREADPOOL_SIZE ??= '48';
-
-const { Engine } = await import('./clickhouse/engine.js');
-const { Faults } = await import('./clickhouse/faults.js');
-const { Handler } = await import('./clickhouse/handler.js');
-const { Sessions } = await import('./clickhouse/sessions.js');
+// Statements run in Node's thread pool; KILL QUERY must find a free thread. Its size is fixed before a program begins.
+if (Number(process.env.UV_THREADPOOL_SIZE ?? 4) < 32) throw new Error('start it with UV_THREADPOOL_SIZE=48');
 
 const { values: flags } = parseArgs({
   options: {

@@ -49,7 +49,10 @@ export async function startClickHouse(options: ClickHouseOptions): Promise<Click
     ...(tls ? ['--tls-cert', tls.cert, '--tls-key', tls.key] : []),
     ...(tls?.clientCa === undefined ? [] : ['--client-ca', tls.clientCa]),
   ];
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { ...process.env, UV_THREADPOOL_SIZE: '48' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   running.add(child);
   const ended = new Promise<void>((resolve) => {
     child.once('close', () => {

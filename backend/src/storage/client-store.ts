@@ -107,9 +107,12 @@ export function engineErrorType(error: unknown): string {
   return types?.at(-1)?.slice(1, -1) ?? '';
 }
 
-/** Whether the statement may succeed when it is sent again. */
-function isTransient(error: unknown): boolean {
-  if (transientTypes.has(engineErrorType(error))) return true;
+/** Whether the statement may succeed when it is sent again. @param remote over a network, where others answer too */
+function isTransient(error: unknown, remote: boolean): boolean {
+  const type = engineErrorType(error);
+  if (transientTypes.has(type)) return true;
+  // Not the engine's word and not a mistake in our code: what stands between us and the server (a proxy's 502) said it.
+  if (remote && type === '' && !(error instanceof TypeError || error instanceof RangeError)) return true;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && transientSystemCodes.has(code)) return true;
   return /socket hang up|Timeout error|No space left on device|other side closed/i.test(messageOf(error));
@@ -253,8 +256,9 @@ export class ClientStore implements Store {
     params: Readonly<Record<string, QueryParam>>,
     options: QueryOptions,
   ): Promise<QueryResult> {
-    const { signal } = options;
-    if (signal?.aborted) throw aborted(signal.reason);
+    if (options.signal?.aborted) throw aborted(options.signal.reason);
+    // One of our own: many queries of a request share a signal, and Node warns of more than ten listeners on one.
+    const signal = options.signal && AbortSignal.any([options.signal]);
     const tag = randomUUID();
     const statementText = `${sql}\nFORMAT JSONColumnsWithMetadata SETTINGS ${settingsClause(this.querySettings(options, tag))}`;
     await this.turnstile.enter(signal);
@@ -276,7 +280,16 @@ export class ClientStore implements Store {
       if (signal?.aborted) throw aborted(error);
       throw this.queryFailure(error);
     }
-    return checkedResult(text, options);
+    return checkedResult(this.parsed(text), options);
+  }
+
+  /** An answer that was cut short, or one of somebody between us and the server, is no result. */
+  private parsed(text: string): ColumnsDocument {
+    try {
+      return JSON.parse(text) as ColumnsDocument;
+    } catch (error) {
+      throw this.queryFailure(new Error(`the answer is not whole: ${text.slice(-200)}`, { cause: error }));
+    }
   }
 
   private async execute(
@@ -343,7 +356,7 @@ export class ClientStore implements Store {
 
   private failure(error: unknown, what: string): UserError {
     if (error instanceof UserError) return error;
-    return isTransient(error)
+    return isTransient(error, this.kind === 'server')
       ? new UserError('NS_STORE_UNAVAILABLE', `the store ${this.location} did not take ${what}: ${messageOf(error)}`, {
           cause: error,
         })
@@ -378,8 +391,7 @@ function bound(params: Readonly<Record<string, QueryParam>>): Record<string, unk
   );
 }
 
-function checkedResult(text: string, options: QueryOptions): QueryResult {
-  const document = JSON.parse(text) as ColumnsDocument;
+function checkedResult(document: ColumnsDocument, options: QueryOptions): QueryResult {
   const limit = options.maxRows ?? rowsMaxDefault;
   // The engine checks per block and lets very small unions pass.
   if (document.rows > limit) throw tooLarge();

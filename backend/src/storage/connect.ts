@@ -28,12 +28,14 @@ export interface OpenStoreOptions {
 
 /**
  * Open the store and bring its schema up to date.
- * @throws UserError NS_CHDB_MISSING, NS_DATA_DIR_IN_USE, NS_DATA_DIR_UNUSABLE, NS_STORE_UNAVAILABLE, NS_SCHEMA_NEWER,
- * NS_SCHEMA_CHANGED, NS_SCHEMA_LOCKED
+ * @throws UserError NS_CHDB_MISSING, NS_DATA_DIR_IN_USE, NS_DATA_DIR_UNUSABLE, NS_STORE_UNAVAILABLE,
+ * NS_STORE_REJECTED, NS_CONFIG_NOT_FOUND, NS_CONFIG_INVALID, NS_SCHEMA_NEWER, NS_SCHEMA_CHANGED, NS_SCHEMA_LOCKED
  */
 export async function openStore(target: StoreTarget, options: OpenStoreOptions = {}): Promise<Store> {
-  const backend = 'dataDir' in target ? await openChdb(target.dataDir) : await openServer(target);
-  const store = new ClientStore(backend, { ...defaultLimits, ...options.limits });
+  const limits = { ...defaultLimits, ...options.limits };
+  const backend =
+    'dataDir' in target ? await openChdb(target.dataDir) : await openServer(target, limits.queryTimeoutMs);
+  const store = new ClientStore(backend, limits);
   try {
     const version = await store.query('SELECT version() AS version');
     store.version = String(version.columns[0]?.values[0]);
