@@ -8,7 +8,7 @@
  */
 import { createRequire } from 'node:module';
 import { formatAddress } from '@netspectra/query';
-import type { Reader, Response } from 'maxmind';
+import type * as Maxmind from 'maxmind';
 import { readRecord } from './record.js';
 import type { PlaceRecord } from './record.js';
 
@@ -50,7 +50,7 @@ export class Database {
   damagedRecords = 0;
   /** different records beyond those that can be kept; they count as empty */
   droppedRecords = 0;
-  private readonly reader: Reader<Response>;
+  private readonly reader: Maxmind.Reader<Maxmind.Response>;
   private readonly bytes: Uint8Array;
   private readonly nodeCount: number;
   private readonly recordBits: number;
@@ -74,9 +74,9 @@ export class Database {
     this.bytes = bytes;
     this.wanted = wanted;
     // Loaded when there is a file to read: `analyze` and its threads start without it.
-    const maxmind = load('maxmind') as typeof import('maxmind');
+    const maxmind = load('maxmind') as typeof Maxmind;
     try {
-      this.reader = new maxmind.Reader<Response>(bytes);
+      this.reader = new maxmind.Reader<Maxmind.Response>(bytes);
     } catch (error) {
       throw new Error(damaged, { cause: error });
     }
