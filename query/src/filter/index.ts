@@ -1,5 +1,6 @@
 export * from './address.js';
 export * from './ast.js';
+export * from './bpf/index.js';
 export * from './compile-predicate.js';
 export * from './compile-sql.js';
 export { nearest, quoted } from './errors.js';

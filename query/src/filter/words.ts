@@ -3,6 +3,7 @@
  * 7, "primitives") and its qualifiers `src host`, `dst port`. The others get a hint: what the same is called here.
  */
 import type { FieldId } from './fields.js';
+import { findField } from './fields.js';
 
 /** A bare protocol word as the comparison it stands for. */
 export type ProtocolWord =
@@ -55,11 +56,12 @@ const ends: Readonly<Record<string, 'ip' | 'port'>> = {
   portrange: 'port',
 };
 
-/** The field that two words name together: `src host`, `dst port`; undefined when they name none. */
+/** The field that two words name together: `src host`, `dst port`, `client bytes`; undefined when they name none. */
 export function phraseField(first: string, second: string): FieldId | undefined {
   const side = own(sides, first.toLowerCase());
-  const end = own(ends, second.toLowerCase());
-  return side === undefined || end === undefined ? undefined : `${side}_${end}`;
+  if (side === undefined) return undefined;
+  const word = second.toLowerCase();
+  return findField(`${side}_${own(ends, word) ?? word}`)?.id;
 }
 
 /** Words that may follow a protocol without `and`, as in `tcp port 80`, `ip6 src net 2001:db8::/32`. */
