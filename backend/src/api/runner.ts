@@ -40,6 +40,12 @@ export interface StatementResult {
 /** Who asks: queries of one client take turns with those of the others. */
 export type ClientOf = (request: FastifyRequest) => string;
 
+/** Something the server does by itself. */
+export interface OwnWork {
+  readonly signal: AbortSignal;
+  readonly end: () => void;
+}
+
 /** Statements that the server itself needs (readiness, live views) are a client of their own. */
 export const serverClient = 'server';
 
@@ -119,10 +125,16 @@ export class QueryRunner {
     return controller.signal;
   }
 
-  /** A signal for work of the server's own, which aborts when the server stops; call `release` when it is done. */
-  ownSignal(): { readonly signal: AbortSignal; readonly release: () => void } {
+  /** Work of the server's own, which also ends when the server stops; `end` cancels what is left of it. */
+  ownWork(): OwnWork {
     const { controller, release } = this.#open(serverClient);
-    return { signal: controller.signal, release };
+    return {
+      signal: controller.signal,
+      end: () => {
+        controller.abort();
+        release();
+      },
+    };
   }
 
   #open(client: string): { readonly controller: AbortController; readonly release: () => void } {
@@ -135,7 +147,7 @@ export class QueryRunner {
     return { controller, release: () => void this.#requests.delete(controller) };
   }
 
-  /** Run one statement. Throws ApiErrors only. @param table label of the metrics @param signal of `signalOf` or `ownSignal` */
+  /** Run one statement. Throws ApiErrors only. @param table label of the metrics @param signal of `signalOf` or `ownWork` */
   async run(table: string, statement: Statement, signal: AbortSignal): Promise<StatementResult> {
     const { rowsMax, queryMillisMax } = this.#limits;
     try {

@@ -8,6 +8,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { Ajv } from 'ajv';
+import type { Server as HttpServer } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply } from 'fastify';
@@ -16,6 +17,7 @@ import type { Registry } from 'prom-client';
 import { UserError } from '../errors.js';
 import { addCaching } from './caching.js';
 import { answerClientError } from './client-errors.js';
+import { watchConnections } from './connections.js';
 import { openApiOptions } from './openapi.js';
 import { problemOf } from './problem.js';
 import { addHttpSurface } from './http-surface.js';
@@ -36,6 +38,8 @@ import type { TableWindows } from './planner/index.js';
 export interface ApiLimits {
   /** rows in one answer frame, and groups of one query; 1 .. 1,000,000 */
   readonly rowsMax: number;
+  /** flow records that one query adds up, where a rollup could answer in their place */
+  readonly flowRowsMax: number;
   /** flows of one export */
   readonly exportRowsMax: number;
   /** length of a time range, seconds */
@@ -50,6 +54,7 @@ export interface ApiLimits {
 
 export const defaultApiLimits: ApiLimits = {
   rowsMax: 50_000,
+  flowRowsMax: 50_000_000,
   exportRowsMax: 1_000_000,
   rangeSecondsMax: 400 * 86_400,
   bodyBytesMax: 256 * 1024,
@@ -160,6 +165,8 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
   // In a plugin of its own, so that the documentation plugin's hook is there before the first route.
   void app.register(async (scope) => registerRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), context));
 
+  const closeIdle = watchConnections(app.server as HttpServer);
+  app.addHook('preClose', async () => closeIdle());
   let stopWatching = (): void => {};
   return {
     app,

@@ -7,6 +7,24 @@ export interface DependencyStatus {
   readonly detail: string;
 }
 
+/** An engine of this process. */
+export interface EngineStatus {
+  /** its probe's id: the rows that it writes bear it */
+  readonly id: string;
+  readonly state: 'starting' | 'reading' | 'idle' | 'stopping';
+  /** what it reads; null when nothing */
+  readonly source: string | null;
+  /** threads, each with one partition of the flows */
+  readonly workers: number;
+  /** of the source at hand */
+  readonly packetsRead: number;
+  /** since the process began */
+  readonly packetsStored: number;
+  readonly bytesStored: number;
+  /** how often limits were met, by name */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
 /** A moment of the process. */
 export interface ProcessStatus {
   /** parts that must work for answers to be right, besides the store (which the API asks itself) */
@@ -15,6 +33,8 @@ export interface ProcessStatus {
   readonly watermarkMs: number | null;
   /** 1 in how many packets is looked at; 1 = all */
   readonly samplingRate: number;
+  /** absent where no engine runs (a process of the API alone) */
+  readonly engines?: readonly EngineStatus[];
 }
 
 /** Cheap, synchronous, never throws. */

@@ -3,12 +3,15 @@ import type { FastifyInstance, FastifyBaseLogger, RawServerDefault } from 'fasti
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Registry } from 'prom-client';
+import type { LiveLimits } from '../live/hub.js';
 import type { TableWindows } from '../planner/index.js';
 import type { QueryRunner } from '../runner.js';
 import type { StatusProvider } from '../status.js';
 
 export interface RouteLimits {
   readonly rowsMax: number;
+  /** flow records that one query adds up, where a rollup could answer */
+  readonly flowRowsMax: number;
   readonly exportRowsMax: number;
   readonly rangeSecondsMax: number;
 }
@@ -20,6 +23,7 @@ export interface RouteContext {
   readonly metrics: Registry;
   readonly status: StatusProvider;
   readonly version: string;
+  readonly live?: Partial<LiveLimits>;
 }
 
 export type App = FastifyInstance<

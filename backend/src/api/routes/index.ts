@@ -4,7 +4,10 @@ import { exportAnswers } from '../export/query-export.js';
 import type { App, RouteContext } from './context.js';
 import { filterRoute } from './filter.js';
 import { flowsRoute } from './flows.js';
+import { hostsRoutes } from './hosts.js';
+import { liveRoute } from './live.js';
 import { operationRoutes } from './operation.js';
+import { probesRoutes } from './probes.js';
 import { queryRoute } from './query.js';
 import { registryRoutes } from './registry.js';
 
@@ -19,5 +22,8 @@ export function registerRoutes(app: App, context: RouteContext): void {
   flowsRoute(app, context);
   registryRoutes(app, context);
   filterRoute(app);
+  hostsRoutes(app, context);
+  liveRoute(app, context);
+  probesRoutes(app, context);
   operationRoutes(app, context);
 }

@@ -45,8 +45,8 @@ export function operationRoutes(app: App, context: RouteContext): void {
     async (_request, reply) => {
       const begin = performance.now();
       // The server's own question: a client that asks much must not make the process look unready.
-      const { signal, release } = runner.ownSignal();
-      reply.raw.once('close', release);
+      const { signal, end } = runner.ownWork();
+      reply.raw.once('close', end);
       const store = await runner.run('none', { sql: 'SELECT 1 AS one', params: {} }, signal).then(
         () => ({ name: 'store', ok: true, detail: `answers in ${Math.round(performance.now() - begin)} ms` }),
         (error: unknown) => ({

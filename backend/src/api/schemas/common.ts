@@ -81,6 +81,12 @@ export const exportAnswers = (description: string, schema: TSchema): ResponseSch
   default: problemResponse,
 });
 
+/** Responses of a route that answers with server-sent events. @param schema of an event's data */
+export const streamAnswers = (description: string, schema: TSchema): ResponseSchemas => ({
+  200: { description, content: { 'text/event-stream': { schema } } },
+  default: problemResponse,
+});
+
 /** Responses of a route that answers with text. */
 export const textAnswers = (description: string, mediaType: string): ResponseSchemas => ({
   200: { description, content: { [mediaType]: { schema: Type.String() } } },

@@ -1,0 +1,26 @@
+/**
+ * Connections that carry no request must not hold up a stop. Node closes those that are idle after a request, but waits for
+ * those that never sent one (browsers open some ahead), up to the time a request may take.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+
+/** Watch a server's connections. The result closes those without a request. */
+export function watchConnections(server: Server | TlsServer): () => void {
+  const idle = new Set<Socket>();
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    idle.add(socket);
+    socket.once('close', () => idle.delete(socket));
+  });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    idle.delete(socket);
+    response.once('close', () => {
+      if (!socket.destroyed) idle.add(socket);
+    });
+  });
+  return () => {
+    for (const socket of idle) socket.destroy();
+  };
+}
