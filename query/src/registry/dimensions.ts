@@ -2,6 +2,7 @@
  * Dimensions: what queries group by, and what filters test. The id is the word used in the API, the filter language
  * and the answers. Adding one is adding an entry here.
  */
+import { withRollups } from './rollups.js';
 import { column, columnWhen, derived, directed } from './source.js';
 import type { Source, Sources } from './source.js';
 import type { QueryTable } from './tables.js';
@@ -92,7 +93,7 @@ function sided<Name extends Place>(
 /** Code of traffic_direction: 2 when the sender is local, and 1 when the receiver is (names.ts has the names). */
 const localSides = (from: string, to: string): string => `(${from} * 2 + ${to})`;
 
-export const dimensions = [
+const listed = [
   {
     id: 'src_ip',
     label: 'Source address',
@@ -526,7 +527,12 @@ export const dimensions = [
   },
 ] as const satisfies readonly Dimension[];
 
-export type DimensionId = (typeof dimensions)[number]['id'];
+export type DimensionId = (typeof listed)[number]['id'];
+
+export const dimensions = listed.map((dimension: Dimension): Dimension => ({
+  ...dimension,
+  sources: withRollups(dimension.sources),
+})) as readonly (Dimension & { readonly id: DimensionId })[];
 
 const byId: ReadonlyMap<string, Dimension> = new Map(dimensions.map((dimension) => [dimension.id, dimension]));
 

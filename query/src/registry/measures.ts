@@ -9,6 +9,7 @@
 import type { DimensionId } from './dimensions.js';
 import { column, derived, directed } from './source.js';
 import type { DirectedSource, FlowSource, Source, Sources } from './source.js';
+import { rollupTables, withRollups } from './rollups.js';
 import { queryTableNames } from './tables.js';
 import type { QueryTable } from './tables.js';
 import type { Unit } from './units.js';
@@ -154,7 +155,7 @@ const quantiles = <Id extends string>(
     sources,
   }));
 
-export const measures = [
+const listed = [
   {
     id: 'packets',
     label: 'Packets',
@@ -505,7 +506,12 @@ export const measures = [
     kind: 'average',
     sources: {
       flows: averageOf('rtt_ns', 'rtt_ns > 0', ['rtt_ns']),
-      tcp_health: { total: column('rtt_sum_ns'), count: column('rtt_count') },
+      ...Object.fromEntries(
+        (['tcp_health', ...rollupTables] as const).map((table) => [
+          table,
+          { total: column('rtt_sum_ns'), count: column('rtt_count') },
+        ]),
+      ),
     },
   },
   ...quantiles(
@@ -734,7 +740,23 @@ export const measures = [
   },
 ] as const satisfies readonly Measure[];
 
-export type MeasureId = (typeof measures)[number]['id'];
+export type MeasureId = (typeof listed)[number]['id'];
+
+/** What adds up over flow records adds up over their rollups. */
+function overRollups(measure: Measure): Measure {
+  if (measure.kind === 'sum') return { ...measure, sources: withRollups(measure.sources) };
+  const parts = measure.kind === 'average' ? measure.sources.flows : undefined;
+  if (measure.kind !== 'average' || !parts) return measure;
+  const total = withRollups({ flows: parts.total });
+  const count = withRollups({ flows: parts.count });
+  const added = rollupTables.flatMap((table) => {
+    const of = { total: total[table], count: count[table] };
+    return of.total?.scope === 'flow' && of.count?.scope === 'flow' ? [[table, of] as const] : [];
+  });
+  return { ...measure, sources: { ...Object.fromEntries(added), ...measure.sources } };
+}
+
+export const measures = listed.map(overRollups) as readonly (Measure & { readonly id: MeasureId })[];
 
 const byId: ReadonlyMap<string, Measure> = new Map(measures.map((measure) => [measure.id, measure]));
 

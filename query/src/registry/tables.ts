@@ -26,6 +26,8 @@ export interface QueryTableInfo {
 
 export const queryTables = {
   flows: { rows: 'flow', timeColumn: 'window_start', widthColumn: 'window_seconds' },
+  flows_1m: { rows: 'flow', timeColumn: 'window_start', widthColumn: 'window_seconds' },
+  flows_1h: { rows: 'flow', timeColumn: 'window_start', widthColumn: 'window_seconds' },
   traffic: { rows: 'counter', timeColumn: 'window_start', widthColumn: 'window_seconds' },
   tcp_health: { rows: 'counter', timeColumn: 'window_start', widthColumn: 'window_seconds' },
   sketches: { rows: 'sketch', timeColumn: 'window_start', widthColumn: 'window_seconds' },
@@ -38,7 +40,10 @@ export const queryTables = {
 
 export type QueryTable = keyof typeof queryTables;
 
-/** The tables in the order in which a planner should prefer them, cheapest first. */
+/**
+ * The tables in the order in which a planner should prefer them, cheapest first. Rollups stand last: they are cheap, but
+ * know only the largest conversations by name, so the planner takes them when flow records are too many or gone.
+ */
 export const queryTableNames: readonly QueryTable[] = [
   'traffic',
   'tcp_health',
@@ -49,4 +54,6 @@ export const queryTableNames: readonly QueryTable[] = [
   'http',
   'tls',
   'flows',
+  'flows_1m',
+  'flows_1h',
 ];

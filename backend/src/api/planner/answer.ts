@@ -1,6 +1,7 @@
 /** Answers a checked query: which statements run, in which order, and what is made of their rows. */
 import { queryLimits } from '@netspectra/query';
-import type { QueryTable } from '@netspectra/query';
+import type { QueryTable, TimeRange } from '@netspectra/query';
+import type { ChosenRollup } from './choose.js';
 import { describePlan } from './describe.js';
 import type { Described } from './describe.js';
 import {
@@ -20,6 +21,7 @@ import { graphAnswer } from './graph.js';
 import { windowMillis } from './interval.js';
 import { needsSketches, planQuery, planSketchSubjects } from './plan.js';
 import type { Period } from './plan.js';
+import { planStock, rollupReason, stockOf, usableRollup } from './rollup.js';
 import { seriesAnswer } from './series.js';
 import { tableAnswer } from './table.js';
 import type { Answer, Answered, Asking, CheckedQuery, Plan, Statement, StatementRows } from './types.js';
@@ -95,16 +97,30 @@ async function planFor(checked: CheckedQuery, asking: Asking, log: Log, compared
   const { query } = checked;
   if (query.type === 'flows') return planFlows(checked, windows, limits);
   let subjects: ReadonlySet<string> = new Set();
+  const { fromMs, toMs } = checked.range;
+  const back = compared?.period === 'before' ? compared.offsetMs : 0;
+  const range = { fromMs: fromMs - back, toMs: toMs - back };
   if (needsSketches(checked)) {
-    const { fromMs, toMs } = checked.range;
-    const back = compared?.period === 'before' ? compared.offsetMs : 0;
-    const range = { fromMs: fromMs - back, toMs: toMs - back };
     const { columns } = await log.run('sketches', planSketchSubjects(range, windows), true);
     subjects = new Set(columns.get('subject').map(String));
   }
   // The paths of a graph are a table whose rest is shown unless it is not wanted.
   const asked = query.type === 'graph' ? { ...checked, query: { ...query, other: query.other ?? true } } : checked;
-  return planQuery(asked, windows, limits, subjects, compared);
+  return planQuery(asked, windows, limits, subjects, compared, await rollupFor(checked, range, asking, log));
+}
+
+/** The rollup that answers in place of flow records that are too many, or gone. */
+async function rollupFor(
+  checked: CheckedQuery,
+  range: TimeRange,
+  asking: Asking,
+  log: Log,
+): Promise<ChosenRollup | undefined> {
+  const table = usableRollup(checked);
+  if (!table) return undefined;
+  const stock = stockOf((await log.run('flows', planStock(range), true)).columns);
+  const reason = rollupReason(table, range, stock, asking.limits.flowRowsMax);
+  return reason === undefined ? undefined : { table, reason };
 }
 
 type Read = { readonly plan: Plan; readonly columns: StatementRows['columns'] };

@@ -26,7 +26,11 @@ export function filterConditions(
   prefix = '',
 ): string[] {
   if (!filter) return [];
-  const { sql, params } = filter.sql(table, mode, `${prefix}filter`);
-  binder.adopt(params);
-  return [`(${sql})`];
+  const condition = (of: RowMode | 'either', name: string): string => {
+    const { sql, params } = filter.sql(table, of, prefix + name);
+    binder.adopt(params);
+    return `(${sql})`;
+  };
+  // Joined rows are found by either direction first.
+  return mode === 'joined' ? [condition('either', 'found'), condition(mode, 'filter')] : [condition(mode, 'filter')];
 }

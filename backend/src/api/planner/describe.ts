@@ -14,6 +14,7 @@ const kinds: Readonly<Record<(typeof queryTables)[QueryTable]['rows'], string>> 
 const modes: Readonly<Record<RowMode, string>> = {
   plain: '',
   directed: ', each direction a row of its own',
+  joined: ', each direction a row of its own',
   client: ', what clients sent',
   server: ', what servers sent',
 };

@@ -6,9 +6,10 @@ import {
   filterFieldsOf,
   formatFilter,
   isDirectedFilter,
+  isIpv4,
   parseFilter,
 } from '@netspectra/query';
-import type { FilterError, QueryTable } from '@netspectra/query';
+import type { FilterError, FilterNode, Network, QueryTable } from '@netspectra/query';
 import { ApiError } from '../problem.js';
 import type { ProblemError } from '../problem.js';
 import type { QueryParameters } from '../query-store.js';
@@ -22,6 +23,8 @@ export interface CompiledFilter {
   readonly fields: readonly { readonly name: string; readonly tables: readonly QueryTable[] }[];
   /** whether it makes a query of this table one over directed rows */
   directed(table: QueryTable): boolean;
+  /** few rows are to be expected: it asks for single hosts or small networks */
+  readonly namesHosts: boolean;
   /**
    * The condition over rows of the mode; `either`: bidirectional rows of which one direction fits.
    * Throws when the table lacks a field: choose the table by `fields` first.
@@ -32,6 +35,28 @@ export interface CompiledFilter {
     mode: RowMode | 'either',
     parameterPrefix?: string,
   ): { readonly sql: string; readonly params: QueryParameters };
+}
+
+/** At most so many hosts' addresses: an IPv4 /24, an IPv6 /56. */
+const isFew = ({ words, prefix }: Network): boolean => prefix >= (isIpv4(words) ? 96 + 24 : 56);
+
+/** Whether the rows must have one of a few addresses, so that few rows are to be expected. */
+function namesHosts(filter: FilterNode): boolean {
+  switch (filter.kind) {
+    case 'and':
+      return filter.terms.some(namesHosts);
+    case 'or':
+      return filter.terms.every(namesHosts);
+    case 'compare':
+      return filter.operator === '=' && filter.value.kind === 'address';
+    case 'in':
+      return (
+        !filter.negated &&
+        filter.items.every((item) => item.kind === 'address' || (item.kind === 'network' && isFew(item.network)))
+      );
+    default:
+      return false;
+  }
 }
 
 /** A filter's mistakes as errors of a problem. */
@@ -62,6 +87,7 @@ export function compileFilter(text: string, pointer: string): CompiledFilter | n
     canonical: formatFilter(filter),
     fields: filterFieldsOf(filter).map((id) => ({ name: id, tables: fieldTables(fieldOf(id)) })),
     directed: (table) => isDirectedFilter(filter, table),
+    namesHosts: namesHosts(filter),
     sql: (table, mode, parameterPrefix = 'filter') => {
       const directions = {
         plain: 'any',
@@ -69,6 +95,7 @@ export function compileFilter(text: string, pointer: string): CompiledFilter | n
         client: 0,
         server: 1,
         directed: { column: directionColumn },
+        joined: { column: directionColumn },
       } as const;
       return compileSql(filter, { table, direction: directions[mode], parameterPrefix });
     },

@@ -2,7 +2,7 @@
  * Time buckets. A bucket is an aligned multiple of the epoch, as Grafana's other time series sources have it, and a
  * multiple of the table's own windows, because a row cannot be cut.
  */
-import { queryLimits, queryTables } from '@netspectra/query';
+import { isRollup, queryLimits, queryTables, rollupSeconds } from '@netspectra/query';
 import type { QueryTable, TimeRange } from '@netspectra/query';
 
 /** Widths of the engine's windows, seconds. */
@@ -20,6 +20,7 @@ export const defaultTableWindows: TableWindows = { counterSeconds: 1, flowSecond
 /** Width of a table's rows, milliseconds; 1 where a row is a moment. */
 export function windowMillis(table: QueryTable, windows: TableWindows): number {
   const { rows } = queryTables[table];
+  if (isRollup(table)) return rollupSeconds[table] * second;
   if (rows === 'flow') return windows.flowSeconds * 1000;
   if (rows === 'counter') return windows.counterSeconds * 1000;
   if (rows === 'sketch') return windows.sketchSeconds * 1000;

@@ -17,6 +17,7 @@ import { aggregate } from './aggregate.js';
 import type { Aggregate, AggregateContext } from './aggregate.js';
 import { Binder } from './bind.js';
 import { chooseMode, chooseTable, couldUseSketches } from './choose.js';
+import type { ChosenRollup } from './choose.js';
 import { timeConditions } from './conditions.js';
 import { SampleFold } from './fold.js';
 import { alignRange, chooseInterval, windowMillis } from './interval.js';
@@ -164,6 +165,7 @@ function leadingSql(frame: Frame, scope: Scope): string {
  * The statement of a time series or table.
  * @param sketchSubjects subjects that have sketches in the range (see `needsSketches`)
  * @param compared which period of a comparison; absent: there is none
+ * @param rollup answers in place of the flow records (see `usableRollup`)
  * Throws an ApiError when the query cannot be answered.
  */
 export function planQuery(
@@ -172,13 +174,14 @@ export function planQuery(
   limits: PlannerLimits,
   sketchSubjects: ReadonlySet<string> = new Set(),
   compared?: Period,
+  rollup?: ChosenRollup,
 ): Plan {
   const { query, measures } = checked;
-  const wanted = { ...checked, sketchSubjects };
+  const wanted = { ...checked, sketchSubjects, rollup };
   const table = chooseTable(wanted);
   const mode = chooseMode(table, wanted);
   const binder = new Binder();
-  const notices: string[] = [];
+  const notices: string[] = rollup?.table === table ? [rollup.reason] : [];
   const isGrouped = checked.groups.length > 0;
   const limit = Math.min(query.limit ?? queryLimits.limitDefault, limits.rowsMax - 1);
   const windowMs = windowMillis(table, windows);

@@ -5,14 +5,17 @@ import {
   directionColumns,
   directionExists,
   filterFields,
+  isRollup,
   measures,
   queryTableNames,
   queryTables,
+  rollupTables,
 } from '@netspectra/query';
 import type { Dimension, Measure, QueryTable } from '@netspectra/query';
-import { tables } from '../../tables/index.js';
+import { rollupColumns, tables } from '../../tables/index.js';
 
-const columnsOf = (table: QueryTable): Set<string> => new Set(tables[table].columns.map((column) => column.name));
+const listOf = (table: QueryTable) => (isRollup(table) ? rollupColumns : tables[table].columns);
+const columnsOf = (table: QueryTable): Set<string> => new Set(listOf(table).map((column) => column.name));
 
 interface Reads {
   readonly columns: readonly string[];
@@ -71,12 +74,12 @@ describe('the query registry names columns that exist', () => {
   });
 
   test('tables, their time columns and the directions', () => {
-    expect(new Set(queryTableNames)).toEqual(new Set(Object.keys(tables)));
+    expect(new Set(queryTableNames)).toEqual(new Set([...Object.keys(tables), ...rollupTables]));
     for (const table of queryTableNames) {
       const info = queryTables[table];
       expect(columnsOf(table)).toContain(info.timeColumn);
       if ('widthColumn' in info) expect(columnsOf(table)).toContain(info.widthColumn);
-      const type = tables[table].columns.find((column) => column.name === info.timeColumn)?.type;
+      const type = listOf(table).find((column) => column.name === info.timeColumn)?.type;
       // The planner reads the kind of the time column from whether the table has windows.
       expect(type).toBe('widthColumn' in info ? 'DateTime' : 'DateTime64(9)');
     }

@@ -20,6 +20,8 @@ import type { RowMode } from './rows.js';
 export interface PlannerLimits {
   /** rows of an answer at most */
   readonly rowsMax: number;
+  /** flow records that a query adds up at most, where a rollup could answer in their place */
+  readonly flowRowsMax: number;
 }
 
 export interface PlannedMeasure {

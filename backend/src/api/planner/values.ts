@@ -1,5 +1,5 @@
 /** Typeahead: the values of one dimension, heaviest first. */
-import { queryTableNames, queryTables } from '@netspectra/query';
+import { findMeasure, queryTableNames, queryTables } from '@netspectra/query';
 import type { Dimension, QueryTable, TimeRange } from '@netspectra/query';
 import type { QueryParameters } from '../query-store.js';
 import { Binder } from './bind.js';
@@ -32,9 +32,9 @@ function weightSql(table: QueryTable, mode: RowMode): string {
   if (table === 'traffic') return 'sum(bytes)';
   if (table === 'tcp_health') return 'sum(tcp_bytes)';
   if (rows !== 'flow') return 'count()';
-  return mode === 'directed'
-    ? 'sum(if(ns_direction = 0, client_bytes, server_bytes))'
-    : 'sum(client_bytes + server_bytes)';
+  const bytes = findMeasure('bytes');
+  const source = bytes?.kind === 'sum' ? bytes.sources[table] : undefined;
+  return mode === 'directed' && source ? `sum(${valueSql(source, mode)})` : 'sum(client_bytes + server_bytes)';
 }
 
 /** Every dimension stands in at least one table; the cheapest that counts traffic is asked. */
