@@ -5,4 +5,4 @@ export type { AccessConfig, Role } from './access/index.js';
 export type { ApiAnswerMeta } from './routes/meta.js';
 export { createApi, defaultApiLimits } from './server.js';
 export type { Api, ApiConfig, ApiDeps, ApiLimits } from './server.js';
-export type { DependencyStatus, ProcessStatus, StatusProvider } from './status.js';
+export type { DependencyStatus, EngineStatus, ProcessStatus, StatusProvider } from './status.js';

@@ -296,13 +296,22 @@ export const configSchema = Type.Object(
         }),
       }),
       max_rows: whole('Rows in one answer at most.', { minimum: 1, maximum: 1_000_000, default: 50_000 }),
+      max_flow_rows: whole(
+        'Flow records that one query adds up; beyond, rollups by the minute or hour answer where they can.',
+        { minimum: 1_000, maximum: 100_000_000_000, default: 50_000_000 },
+      ),
+      max_export_rows: whole('Flows in one export (CSV or NDJSON) at most.', {
+        minimum: 1,
+        maximum: 100_000_000,
+        default: 1_000_000,
+      }),
       max_range: seconds('Longest time range of a query.', {
         minimum: 60,
         maximum: 36_500 * day,
         default: 400 * day,
       }),
       query_timeout: seconds('A query that runs longer is given up.', { minimum: 0.1, maximum: 3_600, default: 30 }),
-      concurrency: whole('Queries that run at once; ten times as many may wait.', {
+      concurrency: whole('Queries that run at once; one client has at most three quarters of them.', {
         minimum: 1,
         maximum: 256,
         default: 4,
