@@ -67,6 +67,16 @@ function program(): Command {
       process.exitCode = await up(options);
     });
 
+  top
+    .command('api')
+    .description('Serve the API alone, over a ClickHouse server (storage.clickhouse.url)')
+    .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
+    .option('--listen <address>', 'API address, host:port; default: api.listen of the configuration')
+    .action(async (options) => {
+      const { serveApi } = await import('./api.js');
+      process.exitCode = await serveApi(options);
+    });
+
   const config = top.command('config').description('Check or show the configuration');
   config
     .command('check')

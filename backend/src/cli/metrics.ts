@@ -1,23 +1,51 @@
-/** Prometheus metrics of `netspectra up`: what was read, what was stored, what was not understood. */
-import { collectDefaultMetrics, Gauge } from 'prom-client';
+/**
+ * Prometheus metrics of a process: the process itself, its engine, and what it writes. The API adds its own to the same
+ * registry (backend/src/api). docs/metrics.md lists them all and is made from them by metrics.test.ts.
+ *
+ * Names end in their unit, counters in _total, and nothing that comes from the wire is a label: every label has a fixed
+ * set of values (tables, reasons, limits), so that no capture can make time series without bound.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { AccountingReport } from '../engine/accounting.js';
-import type { RunProgress } from '../engine/manager.js';
-import type { ClickHouseWriter } from '../storage/index.js';
+import type { EngineHeld } from '../engine/manager.js';
+import type { WriterCounters, WriterObserver } from '../storage/index.js';
 
-/**
- * Register all metrics. Values are read when they are asked for. Counters that live elsewhere are exposed as gauges by
- * prom-client, so the type says gauge; they only rise within one process.
- */
-export function registerMetrics(
-  registry: Registry,
-  writer: ClickHouseWriter,
-  stored: () => AccountingReport,
-  progress: () => RunProgress | null,
-  limits: () => Readonly<Record<string, number>>,
-): void {
+/** Gauges of prom-client that are named like counters, against the naming rules that promtool holds. */
+const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
+const durationBuckets = [0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30];
+
+/** CPU, memory, event loop and garbage collection, and what runs. */
+export function registerProcessMetrics(registry: Registry, version: string): void {
   collectDefaultMetrics({ register: registry });
-  const value = (name: string, help: string, read: () => number): void => {
+  for (const name of misnamed) registry.removeSingleMetric(name);
+  new Gauge({
+    name: 'netspectra_build_info',
+    help: 'Always 1; its labels say which version of NetSpectra and Node.js runs',
+    labelNames: ['version', 'node'],
+    registers: [registry],
+  }).set({ version, node: process.versions.node }, 1);
+}
+
+/** What the engine of a process tells; read when the metrics are asked for. */
+export interface EngineFigures {
+  /** accounts of what is in the store, since the process began */
+  stored(): AccountingReport;
+  /** packets read since the process began, whether stored or not */
+  packetsRead(): number;
+  /** bytes read of the capture at hand */
+  captureBytesRead(): number;
+  /** bytes of the capture at hand; 0 when not known */
+  captureBytes(): number;
+  /** how often limits were met, by name */
+  limits(): Readonly<Record<string, number>>;
+  held(): EngineHeld;
+}
+
+export function registerEngineMetrics(registry: Registry, figures: EngineFigures): void {
+  const counter = (name: string, help: string, read: () => number): void => counted(registry, name, help, read);
+  const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name,
       help,
@@ -27,37 +55,115 @@ export function registerMetrics(
       },
     });
   };
-  value('netspectra_packets_stored_total', 'Packets whose counts are in the store', () => stored().packets);
-  value('netspectra_bytes_stored_total', 'Bytes on the wire of these packets', () => stored().bytes);
-  value(
+  counter('netspectra_packets_read_total', 'Packets read from captures', () => figures.packetsRead());
+  counter('netspectra_packets_stored_total', 'Packets whose counts are in the store', () => figures.stored().packets);
+  counter('netspectra_bytes_stored_total', 'Bytes on the wire of these packets', () => figures.stored().bytes);
+  counter(
     'netspectra_packets_undecodable_total',
-    'Packets that could not be decoded to the end',
-    () => stored().undecodable,
+    'Packets that could not be decoded to the end; they are counted nevertheless',
+    () => figures.stored().undecodable,
   );
-  value('netspectra_capture_packets_read', 'Packets read of the capture at hand', () => progress()?.packets ?? 0);
-  value('netspectra_capture_bytes_read', 'Bytes read of the capture at hand', () => progress()?.read ?? 0);
-  value('netspectra_store_flushes_total', 'Flushes stored', () => writer.counters.flushes);
-  value('netspectra_store_inserts_total', 'Inserts stored', () => writer.counters.inserts);
-  value('netspectra_store_rows_total', 'Rows stored', () => writer.counters.rows);
-  value('netspectra_store_bytes_total', 'Bytes of rows stored', () => writer.counters.bytes);
-  value('netspectra_store_retries_total', 'Inserts tried again', () => writer.counters.retries);
-  value('netspectra_store_failures_total', 'Flushes given up', () => writer.counters.failures);
-  new Gauge({
-    name: 'netspectra_decode_errors_total',
-    help: 'Packets that could not be decoded to the end, by reason',
-    labelNames: ['reason'],
+  countedBy(
+    registry,
+    'netspectra_decode_errors_total',
+    'Packets that could not be decoded to the end, by reason',
+    'reason',
+    () => figures.stored().reasons,
+  );
+  countedBy(
+    registry,
+    'netspectra_engine_limits_total',
+    'How often the engine met a limit or had to guess around a loss, by which one',
+    'limit',
+    () => figures.limits(),
+  );
+  gauge('netspectra_capture_read_bytes', 'Bytes read of the capture at hand', () => figures.captureBytesRead());
+  gauge('netspectra_capture_size_bytes', 'Size of the capture at hand; 0 when not known', () => figures.captureBytes());
+  gauge('netspectra_engine_flows', 'Flows in the flow tables, as of the last flush', () => figures.held().flows);
+  gauge(
+    'netspectra_engine_chunks',
+    'Chunks of the capture that were begun and that not every worker has taken its packets of',
+    () => figures.held().chunks,
+  );
+  gauge(
+    'netspectra_engine_flushes_waiting',
+    'Flushes that wait for the store or are being written',
+    () => figures.held().flushes,
+  );
+}
+
+/** @returns what the writer is to tell; give it to createClickHouseWriter */
+export function registerStoreMetrics(registry: Registry, counters: () => WriterCounters): WriterObserver {
+  const read = (name: string, help: string, value: () => number): void => counted(registry, name, help, value);
+  read('netspectra_store_flushes_total', 'Flushes stored', () => counters().flushes);
+  read('netspectra_store_failures_total', 'Flushes given up', () => counters().failures);
+  read('netspectra_store_retries_total', 'Inserts tried again', () => counters().retries);
+  const rows = new Counter({
+    name: 'netspectra_store_rows_total',
+    help: 'Rows stored, by table',
+    labelNames: ['table'],
+    registers: [registry],
+  });
+  const bytes = new Counter({
+    name: 'netspectra_store_bytes_total',
+    help: 'Bytes of rows stored, as text before compression, by table',
+    labelNames: ['table'],
+    registers: [registry],
+  });
+  const insertSeconds = new Histogram({
+    name: 'netspectra_store_insert_duration_seconds',
+    help: 'Time of an insert that was stored, by table',
+    labelNames: ['table'],
+    buckets: durationBuckets,
+    registers: [registry],
+  });
+  const flushSeconds = new Histogram({
+    name: 'netspectra_store_flush_duration_seconds',
+    help: 'Time of a flush, all its inserts with their retries',
+    buckets: durationBuckets,
+    registers: [registry],
+  });
+  return {
+    inserted(table, rowCount, byteCount, seconds) {
+      rows.inc({ table }, rowCount);
+      bytes.inc({ table }, byteCount);
+      insertSeconds.observe({ table }, seconds);
+    },
+    flushed: (seconds) => flushSeconds.observe(seconds),
+  };
+}
+
+/** A counter whose value lives elsewhere. */
+function counted(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
     registers: [registry],
     collect() {
-      for (const [reason, count] of Object.entries(stored().reasons)) this.set({ reason }, count);
+      this.reset();
+      this.inc(read());
     },
   });
-  new Gauge({
-    name: 'netspectra_engine_limits_total',
-    help: 'How often the engine met a limit, by which one',
-    labelNames: ['limit'],
+}
+
+/** The same, by a label with a fixed set of values. */
+function countedBy<Label extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: Label,
+  read: () => Readonly<Record<string, number>>,
+): void {
+  new Counter({
+    name,
+    help,
+    labelNames: [label],
     registers: [registry],
     collect() {
-      for (const [limit, count] of Object.entries(limits())) this.set({ limit }, count);
+      this.reset();
+      for (const [value, count] of Object.entries(read())) {
+        this.inc({ [label]: value } as Record<Label, string>, count);
+      }
     },
   });
 }

@@ -11,7 +11,6 @@ import { openCaptureFile, openCaptureStream } from '@netspectra/collector';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { createApi } from '../api/index.js';
 import type { Api } from '../api/index.js';
 import { cidrList, loadConfig } from '../config/index.js';
 import type { Config } from '../config/index.js';
@@ -22,15 +21,17 @@ import type { EnrichmentSource } from '../enrichment/index.js';
 import { Manager } from '../engine/manager.js';
 import type { ResumePoint, RunResult } from '../engine/manager.js';
 import { allTasks, taskSchemas } from '../engine/tasks/index.js';
-import { createClickHouseWriter, openStore, readPosition } from '../storage/index.js';
+import { createClickHouseWriter, readPosition } from '../storage/index.js';
 import type { ClickHouseWriter, Store } from '../storage/index.js';
-import { accessConfig, guardApi } from './access.js';
+import { accessConfig } from './access.js';
 import { damageLines } from './damage.js';
 import { fileEpoch } from './file-identity.js';
+import { engineStatus } from './engine-status.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { LiveView } from './live-view.js';
 import type { ViewState } from './live-view.js';
-import { registerMetrics } from './metrics.js';
+import { registerEngineMetrics, registerProcessMetrics, registerStoreMetrics } from './metrics.js';
+import { openConfiguredStore, serviceOf, stopSignals, version } from './service.js';
 import { takeStandardInput } from './standard-input.js';
 
 export interface UpOptions {
@@ -67,13 +68,8 @@ export async function up(options: UpOptions): Promise<number> {
     { name: 'netspectra', level: view.active && config.log.level === 'info' ? 'warn' : config.log.level },
     pino.destination({ dest: 2, sync: true }),
   );
-  const { clickhouse } = config.storage;
   const enrichment = await openEnrichment(enrichmentOptions(config), logger);
-  const store = await openStore(clickhouse.url === '' ? { dataDir: config.storage.data_dir } : serverOptions(config), {
-    logger,
-    limits: { queryMemoryBytes: config.storage.query_memory, queryTimeoutMs: config.api.query_timeout * 1000 },
-    retention: config.storage.ttl,
-  });
+  const store = await openConfiguredStore(config, logger, true);
   try {
     return await serve(config, files, { ...options, standardInput, enrichment }, store, view, logger);
   } finally {
@@ -102,21 +98,12 @@ function enrichmentOptions({ networks, enrichment }: Config) {
   };
 }
 
-function serverOptions(config: Config) {
-  const { url, user, password, database, tls } = config.storage.clickhouse;
-  return {
-    url,
-    user,
-    password,
-    database,
-    ...(tls.ca_file !== '' && { tls: { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file } }),
-  };
-}
-
 /** What the process is doing; the API and the view read it. */
 interface Progress {
   /** accounts of the captures that are finished */
   done: AccountingReport;
+  /** packets read of them, whether stored or not */
+  read: number;
   /** limits met in them */
   limits: Readonly<Record<string, number>>;
   current: Manager | null;
@@ -135,6 +122,7 @@ async function serve(
 ): Promise<number> {
   const progress: Progress = {
     done: mergeAccounting([]),
+    read: 0,
     limits: {},
     current: null,
     file: '',
@@ -143,75 +131,52 @@ async function serve(
   };
   const stored = (): AccountingReport =>
     mergeAccounting(progress.current ? [progress.done, progress.current.accounting] : [progress.done]);
-  const writer = createClickHouseWriter(store);
   const metrics = new Registry();
-  registerMetrics(
-    metrics,
-    writer,
+  registerProcessMetrics(metrics, version);
+  registerEngineMetrics(metrics, {
     stored,
-    () => progress.current?.progress() ?? null,
-    () => addCounts(progress.limits, progress.current?.limits ?? {}),
-  );
-  const { windows } = config.engine;
-  const guard = guardApi(config, store, logger);
-  const api = createApi(
-    {
-      store,
-      management: guard.management,
-      metrics,
-      logger,
-      status: () => {
-        const last = stored().last;
-        return {
-          dependencies: [
-            {
-              name: 'engine',
-              ok: true,
-              detail: progress.finished
-                ? 'all captures are read'
-                : progress.file === ''
-                  ? 'starting'
-                  : `reading ${progress.file}`,
-            },
-          ],
-          watermarkMs: last ? last.seconds * 1000 + Math.floor(last.nanoseconds / 1e6) : null,
-          samplingRate: 1,
-          dropped: {},
-        };
-      },
+    packetsRead: () => progress.read + (progress.current?.progress().packets ?? 0),
+    captureBytesRead: () => progress.current?.progress().read ?? 0,
+    captureBytes: () => progress.current?.progress().size ?? 0,
+    limits: () => addCounts(progress.limits, progress.current?.limits ?? {}),
+    held: () => progress.current?.held ?? { flows: 0, flushes: 0, chunks: 0 },
+  });
+  const observer = registerStoreMetrics(metrics, () => writer.counters);
+  const writer = createClickHouseWriter(store, { observer });
+  const { api, guard } = serviceOf(config, store, logger, {
+    metrics,
+    status: () => {
+      const last = stored().last;
+      return {
+        dependencies: [
+          {
+            name: 'engine',
+            ok: true,
+            detail: progress.finished
+              ? 'all captures are read'
+              : progress.file === ''
+                ? 'starting'
+                : `reading ${progress.file}`,
+          },
+        ],
+        watermarkMs: last ? last.seconds * 1000 + Math.floor(last.nanoseconds / 1e6) : null,
+        samplingRate: 1,
+        engines: [engineStatus(config, progress, stored())],
+      };
     },
-    {
-      listen: config.api.listen,
-      access: guard.access,
-      limits: {
-        rowsMax: config.api.max_rows,
-        rangeSecondsMax: config.api.max_range,
-        queryMillisMax: config.api.query_timeout * 1000,
-        concurrency: config.api.concurrency,
-      },
-      windows: {
-        counterSeconds: windows.counter_seconds,
-        flowSeconds: windows.flow_seconds,
-        sketchSeconds: windows.sketch_seconds,
-      },
-    },
-  );
+  });
   if (!options.once) await guard.announceFirstToken();
   const { address } = await api.start();
   logger.info({ address }, 'API listens');
 
-  let wake: () => void = () => {};
-  const stopSignal = new Promise<void>((resolve) => (wake = resolve));
-  const onSignal = (): void => {
-    if (progress.stopping) process.exit(1); // asked twice: whoever asks does not want to wait
+  const stop = stopSignals(() => {
     progress.stopping = true;
     if (progress.current) progress.current.stop();
     else options.standardInput?.destroy(); // its first bytes may be waited for
-    wake();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  const timer = view.active ? setInterval(() => void drawView(view, api, progress, stored(), { address, headers: guard.ownHeaders }), 1000) : null;
+  });
+  const timer = view.active
+    ? setInterval(() => void drawView(view, api, progress, stored(), { address, headers: guard.ownHeaders }), 1000)
+    : null;
   try {
     const exitCode = await readAll(config, files, options, store, writer, progress, logger);
     progress.finished = true;
@@ -219,13 +184,12 @@ async function serve(
     if (!options.once && !progress.stopping) {
       if (!view.active)
         process.stderr.write(`netspectra: serving ${address} (API reference: ${address}/docs); Ctrl-C ends\n`);
-      await stopSignal;
+      await stop.asked;
     }
     return exitCode;
   } finally {
     if (timer) clearInterval(timer);
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    stop.release();
     await api.stop();
     await writer.close();
   }
@@ -291,6 +255,7 @@ async function readAll(
       .run({ capture, name: basename(file), epoch: seed, resume: run.resume })
       .finally(forget);
     progress.done = mergeAccounting([progress.done, manager.accounting]);
+    progress.read += manager.progress().packets;
     progress.limits = addCounts(progress.limits, manager.limits);
     progress.current = null;
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;

@@ -63,6 +63,16 @@ export interface RunProgress {
   readonly read: number;
 }
 
+/** What a run holds in memory now. */
+export interface EngineHeld {
+  /** flows in the tables, as of the last flush */
+  readonly flows: number;
+  /** flushes that wait for the writer or are being written */
+  readonly flushes: number;
+  /** chunks of the capture between framing and the last worker that needs them */
+  readonly chunks: number;
+}
+
 export interface RunResult {
   readonly accounting: AccountingReport;
   readonly conversations: ConversationReport;
@@ -90,6 +100,9 @@ export class Manager {
   private hosts: readonly WorkerHost[] = [];
   /** latest counters by partition */
   private readonly limitsMet: LimitCounters[] = [];
+  private readonly flowsLiveOf: number[] = [];
+  private flushesMade = 0;
+  private flushesWritten = 0;
 
   /** @param writer where rows go; null = only the report is wanted */
   constructor(options: ManagerOptions, writer: Writer | null) {
@@ -121,6 +134,15 @@ export class Manager {
       for (const [name, count] of Object.entries(counters ?? {})) sum[name] = (sum[name] ?? 0) + count;
     }
     return sum;
+  }
+
+  /** What is held at the moment, all partitions together. */
+  get held(): EngineHeld {
+    return {
+      flows: this.flowsLiveOf.reduce((sum, flows) => sum + flows, 0),
+      flushes: this.flushesMade - this.flushesWritten,
+      chunks: this.shared?.chunksInWork ?? 0,
+    };
   }
 
   /** From the workers' next flush on, rows say this about addresses. */
@@ -202,6 +224,8 @@ export class Manager {
     failed.catch(() => {}); // awaited below, with what can also end the work
     const onFlush = (flush: FlushMessage): void => {
       // One flush after the other, each with all its partitions: then a crash leaves at most one half written.
+      this.flowsLiveOf[flush.partition] = flush.flowsLive;
+      this.flushesMade += 1;
       const parts = [...(gathered.get(flush.lastSeq) ?? []), flush];
       gathered.set(flush.lastSeq, parts);
       if (parts.length < workers) return;
@@ -250,6 +274,7 @@ export class Manager {
     await this.writer?.write(flush);
     this.stored = mergeAccounting([this.stored, message.accounting]);
     this.limitsMet[message.partition] = message.limits;
+    this.flushesWritten += 1;
   }
 
   /** Move a stream's bytes into the ring, waiting while the workers are behind. Bytes before `position` are let go. */

@@ -38,6 +38,8 @@ export interface Task<Report = unknown> {
   flush(): void;
   /** At the end of the stream: give up waiting for partners of half-seen transactions (they become rows of their own). */
   finish(): void;
+  /** packets that had to be counted in a window not theirs, since the start of the run; absent where that cannot be */
+  readonly misplacedPackets?: number;
   /** The whole run's result of this partition, structured-clonable; merged with other partitions' by the task type. */
   report(): Report;
 }

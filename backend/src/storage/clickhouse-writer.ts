@@ -13,7 +13,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { tables } from '../tables/index.js';
-import type { Flush, RowBlock, Writer } from '../tables/index.js';
+import type { Flush, RowBlock, TableName, Writer } from '../tables/index.js';
 import { schemaVersion } from './migrations/index.js';
 import type { Store } from './store.js';
 
@@ -26,6 +26,15 @@ export interface WriterOptions {
   readonly triesMax?: number;
   /** wait before the second try, milliseconds; doubles up to 10 s */
   readonly retryMs?: number;
+  /** told of every insert that was stored and every flush that ended, for /metrics */
+  readonly observer?: WriterObserver;
+}
+
+export interface WriterObserver {
+  /** @param seconds of the try that succeeded */
+  inserted(table: TableName, rows: number, bytes: number, seconds: number): void;
+  /** @param seconds with its retries and their waits */
+  flushed(seconds: number, stored: boolean): void;
 }
 
 /** What a writer did, for /metrics. */
@@ -65,18 +74,20 @@ export interface Slice {
 
 /** Make a writer on an open store. Closing the writer waits for its flushes and leaves the store open. */
 export function createClickHouseWriter(store: Store, options: WriterOptions = {}): ClickHouseWriter {
-  const { rowsMax = 200_000, bytesMax = 64 * 1024 ** 2, triesMax = 6, retryMs = 100 } = options;
+  const { rowsMax = 200_000, bytesMax = 64 * 1024 ** 2, triesMax = 6, retryMs = 100, observer } = options;
   const counters: WriterCounters = { flushes: 0, inserts: 0, rows: 0, bytes: 0, retries: 0, failures: 0 };
   const running = new Set<Promise<void>>();
   let closed = false;
 
   async function insertSlice(block: RowBlock, slice: Slice, token: string): Promise<void> {
     for (let tries = 1; ; tries += 1) {
+      const begin = performance.now();
       try {
         await store.insert({ table: block.table, columns: columnNames(block), bytes: slice.bytes, token });
         counters.inserts += 1;
         counters.rows += slice.rows;
         counters.bytes += slice.bytes.length;
+        observer?.inserted(block.table, slice.rows, slice.bytes.length, secondsSince(begin));
         return;
       } catch (error) {
         if (!(error instanceof UserError) || !error.retry || tries >= triesMax) throw error;
@@ -87,6 +98,7 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
   }
 
   async function writeFlush(flush: Flush): Promise<void> {
+    const begin = performance.now();
     const ordered = [...flush.blocks].sort((a, b) => rank(a) - rank(b));
     try {
       for (const block of ordered) {
@@ -96,8 +108,10 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
         }
       }
       counters.flushes += 1;
+      observer?.flushed(secondsSince(begin), true);
     } catch (error) {
       counters.failures += 1;
+      observer?.flushed(secondsSince(begin), false);
       throw error;
     }
   }
@@ -122,6 +136,7 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
   };
 }
 
+const secondsSince = (begin: number): number => (performance.now() - begin) / 1000;
 const rank = (block: RowBlock): number => (block.table === 'probe_stats' ? 1 : 0);
 const columnNames = (block: RowBlock): string[] => tables[block.table].columns.map((column) => column.name);
 

@@ -4,7 +4,7 @@ export type { OpenStoreOptions, StoreLogger, StoreTarget } from './connect.js';
 export { defaultLimits } from './client-store.js';
 export type { StoreLimits } from './client-store.js';
 export { createClickHouseWriter } from './clickhouse-writer.js';
-export type { ClickHouseWriter, WriterCounters, WriterOptions } from './clickhouse-writer.js';
+export type { ClickHouseWriter, WriterCounters, WriterObserver, WriterOptions } from './clickhouse-writer.js';
 export { schemaVersion } from './migrations/index.js';
 export { readPosition, readTablePosition } from './position.js';
 export type { PartitionPosition, StreamPosition } from './position.js';

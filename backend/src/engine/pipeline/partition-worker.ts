@@ -55,6 +55,8 @@ export interface FlushMessage {
   readonly blocks: RowBlock[];
   readonly accounting: AccountingReport;
   readonly limits: LimitCounters;
+  /** flows in the table now */
+  readonly flowsLive: number;
 }
 
 /** How often the partition met a limit (or a loss on the wire it had to guess around), since the start of the run. */
@@ -68,6 +70,7 @@ export interface LimitCounters {
   http_pipeline_overflows: number;
   tcp_stream_gaps: number;
   tcp_stream_limit_hits: number;
+  sketch_packets_misplaced: number;
 }
 
 /** What a worker met of other partitions. */
@@ -296,6 +299,7 @@ export class PartitionWorker {
       http_pipeline_overflows: applications.pipelineOverflows,
       tcp_stream_gaps: applications.streamGaps,
       tcp_stream_limit_hits: applications.streamLimitHits,
+      sketch_packets_misplaced: this.tasks.reduce((sum, { task }) => sum + (task.misplacedPackets ?? 0), 0),
     };
   }
 
@@ -331,6 +335,7 @@ export class PartitionWorker {
       blocks,
       accounting,
       limits: this.limits(),
+      flowsLive: this.flowTable.live,
     });
     this.firstUnflushed = sequence + 1;
     this.flushes += 1;

@@ -134,6 +134,13 @@ export class PipelineShared {
     this.cells.fill(firstChunk, Cell.FirstPartition, Cell.FirstPartition + this.shape.workers);
   }
 
+  /** Chunks that were begun and that not every partition has taken its rows of. */
+  get chunksInWork(): number {
+    const { workers } = this.shape;
+    const taken = this.cells.subarray(Cell.FirstPartition, Cell.FirstPartition + workers);
+    return Math.max(0, Atomics.load(this.cells, Cell.NextChunk) - Math.min(...taken));
+  }
+
   version(): number {
     return Atomics.load(this.cells, Cell.Version);
   }

@@ -164,6 +164,10 @@ class CardinalityTask implements Task<CardinalityReport> {
     // The flow table tells what its flows added.
   }
 
+  get misplacedPackets(): number {
+    return this.windows.misplaced;
+  }
+
   flush(): void {
     this.deltas.drain();
     this.windows.flush();

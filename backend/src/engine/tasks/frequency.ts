@@ -190,6 +190,10 @@ class FrequencyTask implements Task<FrequencyReport> {
     // The flow table tells what its flows added.
   }
 
+  get misplacedPackets(): number {
+    return this.windows.misplaced;
+  }
+
   flush(): void {
     this.deltas.drain();
     this.windows.flush();

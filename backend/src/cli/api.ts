@@ -1,0 +1,60 @@
+/**
+ * `netspectra api`: the API alone, over a ClickHouse server. It reads no captures and runs no engine; how far the data goes
+ * it learns from the store. As many as are wanted may run over one server, beside the processes that write to it. SIGINT or
+ * SIGTERM ends it: running requests are answered, their queries cancelled, then exit code 0.
+ */
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { loadConfig } from '../config/index.js';
+import { taskSchemas } from '../engine/tasks/index.js';
+import { UserError } from '../errors.js';
+import { accessConfig } from './access.js';
+import { registerProcessMetrics } from './metrics.js';
+import { openConfiguredStore, serviceOf, stopSignals, version } from './service.js';
+
+export interface ApiOptions {
+  config?: string;
+  listen?: string;
+}
+
+/**
+ * Serve until asked to end.
+ * @returns exit code
+ * @throws UserError NS_USAGE without a ClickHouse server in the configuration, and those of the configuration and the store
+ */
+export async function serveApi(options: ApiOptions): Promise<number> {
+  const loaded = loadConfig({ path: options.config, env: process.env, taskSchemas: taskSchemas() });
+  const config = { ...loaded, api: { ...loaded.api, listen: options.listen ?? loaded.api.listen } };
+  if (config.storage.clickhouse.url === '') {
+    throw new UserError(
+      'NS_USAGE',
+      'api needs a ClickHouse server, because the embedded database belongs to one process: set storage.clickhouse.url ' +
+        '(NETSPECTRA_STORAGE_CLICKHOUSE_URL=http://host:8123), or use "netspectra up", which serves the API itself',
+    );
+  }
+  accessConfig(config);
+  const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+  const stop = stopSignals();
+  try {
+    const store = await openConfiguredStore(config, logger, false);
+    try {
+      const metrics = new Registry();
+      registerProcessMetrics(metrics, version);
+      const { api, guard } = serviceOf(config, store, logger, {
+        metrics,
+        status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+      });
+      await guard.announceFirstToken();
+      const { address } = await api.start();
+      logger.info({ address, store: store.location }, 'API listens');
+      process.stderr.write(`netspectra: serving ${address} (API reference: ${address}/docs); Ctrl-C ends\n`);
+      await stop.asked;
+      await api.stop();
+    } finally {
+      await store.close();
+    }
+  } finally {
+    stop.release();
+  }
+  return 0;
+}

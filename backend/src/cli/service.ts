@@ -1,0 +1,95 @@
+/** What `up` and `api` share: the store of the configuration, the API over it, and how a process is asked to end. */
+import { createRequire } from 'node:module';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { createApi } from '../api/index.js';
+import type { Api, ApiDeps } from '../api/index.js';
+import type { Config } from '../config/index.js';
+import { openStore } from '../storage/index.js';
+import type { Store, StoreTarget } from '../storage/index.js';
+import { guardApi } from './access.js';
+import type { ApiGuard } from './access.js';
+
+export const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+function storeTarget({ storage }: Config): StoreTarget {
+  const { url, user, password, database, tls } = storage.clickhouse;
+  if (url === '') return { dataDir: storage.data_dir };
+  const files = { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file };
+  return { url, user, password, database, tls: files };
+}
+
+/**
+ * Open the store that the configuration names and bring its schema up to date.
+ * @param keepsRetention sets how long rows are kept: one process of a store should, the one that writes
+ * @throws UserError, as openStore
+ */
+export function openConfiguredStore(config: Config, logger: Logger, keepsRetention: boolean): Promise<Store> {
+  return openStore(storeTarget(config), {
+    logger,
+    limits: { queryMemoryBytes: config.storage.query_memory, queryTimeoutMs: config.api.query_timeout * 1000 },
+    ...(keepsRetention && { retention: config.storage.ttl }),
+  });
+}
+
+/** What differs between the processes that serve the API. */
+export type ServiceDeps = Omit<ApiDeps, 'store' | 'management' | 'logger' | 'version' | 'metrics'> & {
+  readonly metrics: Registry;
+};
+
+/** The API over a store, guarded as the configuration says. Nothing listens before `api.start()`. */
+export function serviceOf(
+  config: Config,
+  store: Store,
+  logger: Logger,
+  deps: ServiceDeps,
+): { readonly api: Api; readonly guard: ApiGuard } {
+  const { windows } = config.engine;
+  const guard = guardApi(config, store, logger);
+  const api = createApi(
+    { ...deps, store, management: guard.management, logger, version },
+    {
+      listen: config.api.listen,
+      access: guard.access,
+      limits: {
+        rowsMax: config.api.max_rows,
+        exportRowsMax: config.api.max_export_rows,
+        flowRowsMax: config.api.max_flow_rows,
+        rangeSecondsMax: config.api.max_range,
+        queryMillisMax: config.api.query_timeout * 1000,
+        concurrency: config.api.concurrency,
+      },
+      windows: {
+        counterSeconds: windows.counter_seconds,
+        flowSeconds: windows.flow_seconds,
+        sketchSeconds: windows.sketch_seconds,
+      },
+    },
+  );
+  return { api, guard };
+}
+
+/**
+ * SIGINT and SIGTERM ask a process to end: `asked` resolves at the first, the second ends it at once.
+ * @param onAsk called at the first signal, before `asked` resolves
+ */
+export function stopSignals(onAsk: () => void = () => {}): { readonly asked: Promise<void>; release(): void } {
+  let stopping = false;
+  let wake: () => void = () => {};
+  const asked = new Promise<void>((resolve) => (wake = resolve));
+  const onSignal = (): void => {
+    if (stopping) process.exit(1); // asked twice: whoever asks does not want to wait
+    stopping = true;
+    onAsk();
+    wake();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    asked,
+    release: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
