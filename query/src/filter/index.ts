@@ -3,6 +3,7 @@ export * from './ast.js';
 export * from './bpf/index.js';
 export * from './compile-predicate.js';
 export * from './compile-sql.js';
+export * from './editor/index.js';
 export { nearest, quoted } from './errors.js';
 export type { FilterError } from './errors.js';
 export { kindOf, pairProblem } from './field-pairs.js';
