@@ -14,6 +14,7 @@ import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Registry } from 'prom-client';
+import type { HostLookup } from '../enrichment/index.js';
 import { UserError } from '../errors.js';
 import { addCaching } from './caching.js';
 import { answerClientError } from './client-errors.js';
@@ -86,6 +87,8 @@ export interface ApiDeps {
   readonly version?: string;
   /** rules, tokens and the audit; without it their routes answer 503, and no token but the configured one is known */
   readonly management?: Management;
+  /** what is known about addresses; without it GET /hosts/{address} answers 503 */
+  readonly hosts?: HostLookup;
   /** names the client of a request, for fair turns; the default is its token, certificate or address */
   readonly clientOf?: ClientOf;
 }

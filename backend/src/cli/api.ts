@@ -9,6 +9,7 @@ import { loadConfig } from '../config/index.js';
 import { taskSchemas } from '../engine/tasks/index.js';
 import { UserError } from '../errors.js';
 import { accessConfig } from './access.js';
+import { openConfiguredEnrichment } from './enrichment.js';
 import { registerProcessMetrics } from './metrics.js';
 import { openConfiguredStore, serviceOf, stopSignals, version } from './service.js';
 
@@ -34,6 +35,7 @@ export async function serveApi(options: ApiOptions): Promise<number> {
   }
   accessConfig(config);
   const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+  const enrichment = await openConfiguredEnrichment(config, logger);
   const stop = stopSignals();
   try {
     const store = await openConfiguredStore(config, logger, false);
@@ -42,6 +44,7 @@ export async function serveApi(options: ApiOptions): Promise<number> {
       registerProcessMetrics(metrics, version);
       const { api, guard } = serviceOf(config, store, logger, {
         metrics,
+        hosts: enrichment.hosts,
         status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
       });
       await guard.announceFirstToken();
@@ -54,6 +57,7 @@ export async function serveApi(options: ApiOptions): Promise<number> {
       await store.close();
     }
   } finally {
+    enrichment.close();
     stop.release();
   }
   return 0;

@@ -12,12 +12,10 @@ import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { Api } from '../api/index.js';
-import { cidrList, loadConfig } from '../config/index.js';
+import { loadConfig } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { mergeAccounting } from '../engine/accounting.js';
 import type { AccountingReport } from '../engine/accounting.js';
-import { openEnrichment } from '../enrichment/index.js';
-import type { EnrichmentSource } from '../enrichment/index.js';
 import { Manager } from '../engine/manager.js';
 import type { ResumePoint, RunResult } from '../engine/manager.js';
 import { allTasks, taskSchemas } from '../engine/tasks/index.js';
@@ -25,6 +23,8 @@ import { createClickHouseWriter, readPosition } from '../storage/index.js';
 import type { ClickHouseWriter, Store } from '../storage/index.js';
 import { accessConfig } from './access.js';
 import { damageLines } from './damage.js';
+import { openConfiguredEnrichment } from './enrichment.js';
+import type { ConfiguredEnrichment } from './enrichment.js';
 import { fileEpoch } from './file-identity.js';
 import { engineStatus } from './engine-status.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
@@ -45,7 +45,7 @@ export interface UpOptions {
 }
 
 /** The options, what stands for `-` among the files, and what is known about addresses. */
-type RunOptions = UpOptions & { readonly standardInput: Readable | null; readonly enrichment: EnrichmentSource };
+type RunOptions = UpOptions & { readonly standardInput: Readable | null; readonly enrichment: ConfiguredEnrichment };
 
 /**
  * Small pieces, so that a replay is smooth; the same for every run, because a run that goes on after a crash must cut the
@@ -68,7 +68,7 @@ export async function up(options: UpOptions): Promise<number> {
     { name: 'netspectra', level: view.active && config.log.level === 'info' ? 'warn' : config.log.level },
     pino.destination({ dest: 2, sync: true }),
   );
-  const enrichment = await openEnrichment(enrichmentOptions(config), logger);
+  const enrichment = await openConfiguredEnrichment(config, logger);
   const store = await openConfiguredStore(config, logger, true);
   try {
     return await serve(config, files, { ...options, standardInput, enrichment }, store, view, logger);
@@ -86,15 +86,6 @@ function withFlags(config: Config, options: UpOptions): Config {
     ...config,
     storage: { ...config.storage, data_dir: options.data ?? config.storage.data_dir },
     api: { ...config.api, listen: options.listen ?? config.api.listen },
-  };
-}
-
-function enrichmentOptions({ networks, enrichment }: Config) {
-  return {
-    networks: networks.map((network) => ({ name: network.name, cidr: cidrList(network), local: network.local })),
-    countryFile: enrichment.country_file,
-    asnFile: enrichment.asn_file,
-    checkMillis: enrichment.check_interval * 1000,
   };
 }
 
@@ -145,6 +136,7 @@ async function serve(
   const writer = createClickHouseWriter(store, { observer });
   const { api, guard } = serviceOf(config, store, logger, {
     metrics,
+    hosts: options.enrichment.hosts,
     status: () => {
       const last = stored().last;
       return {
@@ -247,7 +239,7 @@ async function readAll(
       continue;
     }
     const manager = new Manager(managerOptions(config, options, run.partitions), writer);
-    const forget = options.enrichment.onChange((data) => manager.enrich(data));
+    const forget = options.enrichment.source.onChange((data) => manager.enrich(data));
     progress.current = manager;
     if (progress.stopping) manager.stop();
     const started = process.hrtime.bigint();
@@ -317,7 +309,7 @@ function managerOptions(config: Config, options: RunOptions, workers: number) {
     flushMilliseconds: engine.flush.interval * 1000,
     fragmentsMax: engine.max_fragments * workers,
     replaySpeed: options.replay ?? 0,
-    enrichment: options.enrichment.data,
+    enrichment: options.enrichment.source.data,
     tasks: engine.tasks.length > 0 ? engine.tasks.map(({ type, ...task }) => ({ type, options: task })) : allTasks(),
     ...chunkShape,
   };
