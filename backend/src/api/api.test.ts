@@ -617,27 +617,12 @@ describe('operation', () => {
     };
     expect(document.openapi).toMatch(/^3\.1/);
     expect(document.info).toMatchObject({ title: expect.any(String), version: expect.any(String) });
-    const listed = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method} ${path}`),
-    );
-    expect(listed.sort()).toEqual(
-      [
-        'get /api/v1/dimensions',
-        'get /api/v1/flows',
-        'get /api/v1/measures',
-        'get /api/v1/values',
-        'get /healthz',
-        'get /metrics',
-        'get /openapi.json',
-        'get /readyz',
-        'post /api/v1/filter/validate',
-        'post /api/v1/query',
-      ].sort(),
-    );
+    // Which routes there are, access/walk.test.ts holds against a table.
     for (const path of Object.values(document.paths)) {
       for (const operation of Object.values(path)) {
         expect(operation.summary).toBeTruthy();
-        expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['200', 'default']));
+        expect(Object.keys(operation.responses)).toContain('default');
+        expect(Object.keys(operation.responses).some((status) => /^20[014]$/.test(status))).toBe(true);
       }
     }
     const text = JSON.stringify(document);

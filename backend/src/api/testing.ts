@@ -1,7 +1,10 @@
 /** For tests: an API over the real embedded store, filled with rows of the test's own. */
 import { Registry } from 'prom-client';
 import type { Frame, FrameValue } from '@netspectra/query';
+import { createManagement } from '../management/index.js';
+import type { Management } from '../management/index.js';
 import { createClickHouseWriter, openStore } from '../storage/index.js';
+import type { Store } from '../storage/index.js';
 import { makeFlush, temporaryDataDir } from '../storage/testing.js';
 import type { RowValues } from '../storage/testing.js';
 import type { TableName } from '../tables/index.js';
@@ -12,6 +15,7 @@ import type { QueryStore } from './query-store.js';
 export interface TestApi {
   readonly api: Api;
   readonly store: QueryStore;
+  readonly management: Management;
   /** POST /api/v1/query; the results by refId */
   query(request: object): Promise<Record<string, TestResult>>;
   get(url: string): Promise<{ status: number; type: string; body: string; json: () => unknown }>;
@@ -42,18 +46,26 @@ export type TestRows = Readonly<Record<string, Readonly<Partial<Record<TableName
 /** Open a store in a temporary folder, write the rows, and put an API over it (which does not listen). */
 export async function openTestApi(
   rows: TestRows,
-  options: { config?: Partial<ApiConfig>; deps?: Partial<ApiDeps>; wrap?: (store: QueryStore) => QueryStore } = {},
+  options: {
+    config?: Partial<ApiConfig>;
+    deps?: Partial<ApiDeps>;
+    wrap?: (store: QueryStore) => QueryStore;
+    /** opens another store than an embedded one in the temporary folder */
+    open?: () => Promise<Store>;
+  } = {},
 ): Promise<TestApi> {
   const folder = temporaryDataDir();
-  const opened = await openStore({ dataDir: folder.path });
+  const opened = options.open ? await options.open() : await openStore({ dataDir: folder.path });
   const writer = createClickHouseWriter(opened);
   for (const [probe, tables] of Object.entries(rows)) {
     await writer.write(makeFlush({ probe, epoch: 1n, partition: 0, firstSeq: 1, lastSeq: 1 }, tables));
   }
   const store = options.wrap ? options.wrap(opened) : opened;
+  const management = createManagement(opened);
   const api = createApi(
     {
       store,
+      management,
       metrics: new Registry(),
       status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
       ...options.deps,
@@ -74,6 +86,7 @@ export async function openTestApi(
   return {
     api,
     store,
+    management,
     post,
     query: async (request) => {
       const answer = await post('/api/v1/query', request);

@@ -12,6 +12,8 @@ import { columns, grouped, scaled } from './text.js';
 
 export interface ViewState {
   readonly address: string;
+  /** headers that let the view ask the API */
+  readonly headers: Readonly<Record<string, string>>;
   readonly file: string;
   readonly finished: boolean;
   readonly progress: RunProgress | null;
@@ -79,6 +81,7 @@ export async function viewText(app: FastifyInstance, state: ViewState, seconds: 
     const response = await app.inject({
       method: 'POST',
       url: '/api/v1/query',
+      headers: state.headers,
       payload: {
         from,
         to,

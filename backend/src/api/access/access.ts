@@ -36,6 +36,7 @@ const failuresPerMinuteDefault = 10;
 export class Access {
   private readonly open: boolean;
   private readonly adminHash: string | null;
+  private readonly ownHash: string | null;
   private readonly proxies: Networks;
   private readonly certificates: ClientCertificates;
   private readonly limit: FailureLimit;
@@ -47,6 +48,7 @@ export class Access {
   constructor(deps: AccessDeps, config: AccessConfig) {
     this.open = (config.auth ?? 'loopback-open') === 'loopback-open';
     this.adminHash = config.adminToken ? hashToken(config.adminToken) : null;
+    this.ownHash = config.ownToken ? hashToken(config.ownToken) : null;
     this.proxies = new Networks(config.trustedProxies ?? []);
     this.certificates = new ClientCertificates(config.tls?.clientRoles ?? []);
     this.limit = new FailureLimit(config.failuresPerMinute ?? failuresPerMinuteDefault);
@@ -106,6 +108,9 @@ export class Access {
   private async byToken(text: string, request: FastifyRequest, reply: FastifyReply): Promise<Identity> {
     if (this.adminHash !== null && matchesHash(text, this.adminHash)) {
       return { kind: 'configured', id: 'api.admin_token', name: 'api.admin_token', role: 'admin', onBehalfOf: '' };
+    }
+    if (this.ownHash !== null && matchesHash(text, this.ownHash)) {
+      return { kind: 'system', id: '', name: 'netspectra', role: 'viewer', onBehalfOf: '' };
     }
     const check = await this.checkToken(text);
     if (!check.ok) {

@@ -33,6 +33,8 @@ export interface AccessConfig {
   readonly auth?: AuthMode;
   /** a token that is an administrator's; '' or absent: none */
   readonly adminToken?: string;
+  /** this process's own token, to look at itself with as a viewer; known to nobody else and never stored */
+  readonly ownToken?: string;
   /** CIDR networks of proxies whose X-Forwarded-For counts */
   readonly trustedProxies?: readonly string[];
   /** wrong credentials of an address in a minute before 429 */

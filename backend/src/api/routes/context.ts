@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyBaseLogger, RawServerDefault } from 'fasti
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Registry } from 'prom-client';
+import type { HostLookup } from '../../enrichment/index.js';
+import type { Management } from '../../management/index.js';
 import type { LiveLimits } from '../live/hub.js';
 import type { TableWindows } from '../planner/index.js';
 import type { QueryRunner } from '../runner.js';
@@ -23,6 +25,8 @@ export interface RouteContext {
   readonly metrics: Registry;
   readonly status: StatusProvider;
   readonly version: string;
+  readonly management?: Management;
+  readonly hosts?: HostLookup;
   readonly live?: Partial<LiveLimits>;
 }
 

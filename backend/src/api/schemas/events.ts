@@ -2,10 +2,9 @@
 import { Type } from '@sinclair/typebox';
 import { eventKinds, eventStates, severities } from '../../management/index.js';
 import { time } from './common.js';
-import { nextSchema, pageQuerystring } from './managed.js';
+import { nextSchema, oneOf, pageQuerystring } from './managed.js';
 
-const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
-  Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...options }));
+const labelPattern = Type.String({ pattern: '^[^=]{1,64}=.{0,512}$' });
 const numberOrNull = Type.Union([Type.Number(), Type.Null()]);
 
 export const alertsQuerystring = Type.Object(
@@ -18,8 +17,7 @@ export const alertsQuerystring = Type.Object(
     severity: Type.Optional(oneOf(severities)),
     search: Type.Optional(Type.String({ maxLength: 200, description: 'part of name or summary, in any case' })),
     label: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[a-zA-Z_][a-zA-Z0-9_]{0,63}=.{0,512}$' }), {
-        maxItems: 8,
+      Type.Union([labelPattern, Type.Array(labelPattern, { maxItems: 8 })], {
         description: 'name=value; several: all of them',
       }),
     ),

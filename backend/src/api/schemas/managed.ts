@@ -3,6 +3,13 @@ import { Type } from '@sinclair/typebox';
 import type { TProperties, TSchema } from '@sinclair/typebox';
 import { answers } from './common.js';
 
+/** One of these words. */
+export const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
+  Type.Union(
+    values.map((value: T[number]) => Type.Literal(value)),
+    options,
+  );
+
 const readOnly = (schema: TSchema) => Type.Optional(Type.Unsafe<unknown>({ ...schema, readOnly: true }));
 
 const actorSchema = Type.Object(

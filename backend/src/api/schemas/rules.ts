@@ -5,10 +5,7 @@ import { filterLimits, queryDirections } from '@netspectra/query';
 import { bandSides, changeUnits, noDataMeanings, operators } from '../../alerting/index.js';
 import { severities } from '../../management/index.js';
 import { filterText, id, time } from './common.js';
-import { bodySchema, historySchema, managedSchema, nextSchema, pageQuerystring } from './managed.js';
-
-const oneOf = <const T extends readonly string[]>(values: T, options: object) =>
-  Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...options }));
+import { bodySchema, historySchema, managedSchema, nextSchema, oneOf, pageQuerystring } from './managed.js';
 
 const duration = (description: string) =>
   Type.String({

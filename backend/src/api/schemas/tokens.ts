@@ -2,13 +2,11 @@
 import { Type } from '@sinclair/typebox';
 import { grantedRoles } from '../../management/index.js';
 import { time } from './common.js';
-import { bodySchema, managedSchema, nextSchema, pageQuerystring } from './managed.js';
+import { bodySchema, managedSchema, nextSchema, oneOf, pageQuerystring } from './managed.js';
 
 const properties = {
   name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
-  role: Type.Unsafe<(typeof grantedRoles)[number]>(
-    Type.String({ enum: [...grantedRoles], description: 'each includes those before it' }),
-  ),
+  role: oneOf(grantedRoles, { description: 'each includes those before it' }),
   networks: Type.Optional(
     Type.Array(Type.String({ maxLength: 64 }), {
       maxItems: 64,

@@ -1,0 +1,193 @@
+/**
+ * An alert rule as it is written becomes what is evaluated: a query of the model, and a condition with its times in
+ * milliseconds. Everything that can be wrong is found here, with the place in the rule.
+ */
+import { filterLimits, measures, parseOffset, parseTime } from '@netspectra/query';
+import type { Measure, Query, TimeRange } from '@netspectra/query';
+import type { BackTestRule, Condition } from '../../alerting/index.js';
+import type { RuleBody } from '../../management/index.js';
+import { answerQuery, checkQuery, Columns, compileFilter, windowMillis } from '../planner/index.js';
+import type { Asking, TableWindows } from '../planner/index.js';
+import { ApiError, invalid } from '../problem.js';
+import { checkPlaceholders } from './placeholders.js';
+
+/** What bears on when a rule fires. */
+export type RuleEvaluation = Pick<
+  RuleBody,
+  'query' | 'condition' | 'interval' | 'for' | 'keepFiringFor' | 'noData' | 'exclusions'
+>;
+
+export interface CompiledRule extends BackTestRule {
+  /** a time series query with buckets of the rule's interval */
+  readonly query: Query;
+  readonly measure: Measure;
+}
+
+export interface RuleSurroundings {
+  readonly windows: TableWindows;
+  readonly limits: Asking['limits'] & { readonly rangeSecondsMax: number };
+}
+
+const second = 1_000;
+const day = 86_400_000;
+const intervalMsMax = day;
+const waitMsMax = 366 * day;
+/** A band is learned from at most so many intervals. */
+const learnedMax = 10_000;
+const groupsDefault = 50;
+
+/** Milliseconds of a duration that the schema has seen; `0s` is none. */
+function durationOf(text: string | undefined, pointer: string, most = waitMsMax): number {
+  if (text === undefined || /^0[smhdw]$/.test(text)) return 0;
+  const millis = parseOffset(text);
+  if (millis === undefined || millis > most) throw invalid(pointer, `at most ${most / day} days`);
+  return millis;
+}
+
+function multipleOf(millis: number, intervalMs: number, pointer: string): number {
+  if (millis >= intervalMs && millis % intervalMs === 0) return millis;
+  throw invalid(pointer, `must be a multiple of the interval (${intervalMs / second} s)`);
+}
+
+function conditionOf({ condition }: RuleEvaluation, intervalMs: number): Condition {
+  switch (condition.type) {
+    case 'threshold':
+      return condition;
+    case 'rate_of_change': {
+      const { over, unit = 'percent', ...rest } = condition;
+      return {
+        ...rest,
+        unit,
+        overMs: multipleOf(durationOf(over, '#/condition/over'), intervalMs, '#/condition/over'),
+      };
+    }
+    case 'seasonal': {
+      const { period = '1w', unit = 'percent', ...rest } = condition;
+      const periodMs = multipleOf(durationOf(period, '#/condition/period'), intervalMs, '#/condition/period');
+      return { ...rest, unit, periodMs };
+    }
+    case 'band': {
+      const { learn = '1d', sensitivity = 4, side = 'both', minimumWidth = 0 } = condition;
+      const learnMs = multipleOf(durationOf(learn, '#/condition/learn'), intervalMs, '#/condition/learn');
+      const intervals = learnMs / intervalMs;
+      if (intervals < 20 || intervals > learnedMax) {
+        throw invalid('#/condition/learn', `must be from 20 to ${learnedMax} intervals, this is ${intervals}`);
+      }
+      return { type: 'band', learnMs, sensitivity, side, minimumWidth };
+    }
+  }
+}
+
+/** The filter less the exclusions. */
+function filterOf({ query: { filter = '' }, exclusions = '' }: RuleEvaluation): string {
+  compileFilter(filter, '#/query/filter');
+  if (compileFilter(exclusions, '#/exclusions') === undefined || exclusions.trim() === '') return filter;
+  const both = filter.trim() === '' ? `not (${exclusions})` : `(${filter}) and not (${exclusions})`;
+  if (both.length > filterLimits.lengthMax) {
+    throw invalid('#/exclusions', `filter and exclusions together may have ${filterLimits.lengthMax} characters`);
+  }
+  return both;
+}
+
+/** Pointers into the query of the model, as pointers into the rule. */
+function inRule(error: unknown): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const errors = error.errors.map((each) => {
+    if (each.pointer.startsWith('#/measures')) return { ...each, pointer: '#/query/measure' };
+    if (each.pointer.startsWith('#/intervalMs')) return { ...each, pointer: '#/interval' };
+    // Both parts of the filter are right for themselves: they do not fit together, or not with the measure.
+    if (each.pointer === '#/filter') return { pointer: '#/query/filter', detail: each.detail };
+    return { ...each, pointer: `#/query${each.pointer.slice(1)}` };
+  });
+  return new ApiError(error.kind, error.message, errors, error.cause);
+}
+
+/** Ends a plan at its first statement, which shows the table that was chosen. */
+class Planned extends Error {
+  readonly table: string;
+
+  constructor(table: string) {
+    super('planned');
+    this.table = table;
+  }
+}
+
+/** Plan the query without running it. @returns the table that would answer */
+async function planned(query: Query, range: TimeRange, { windows, limits }: RuleSurroundings): Promise<string> {
+  let asked = 0;
+  try {
+    await answerQuery(checkQuery(query, range, limits.rangeSecondsMax), {
+      run: (table) => {
+        asked += 1;
+        // The planner may first ask which sketches there are; without any it plans for the other tables.
+        if (table !== 'sketches' || asked > 1) throw new Planned(table);
+        const columns = new Columns({
+          columns: [{ name: 'subject', values: [] }],
+          rows: 0,
+          statistics: { rowsRead: 0 },
+        });
+        return Promise.resolve({ columns, rowsRead: 0, elapsedMs: 0 });
+      },
+      windows,
+      limits,
+      watermarkMs: null,
+    });
+  } catch (error) {
+    if (error instanceof Planned) return error.table;
+    throw inRule(error);
+  }
+  throw new Error('a query that asked the store nothing');
+}
+
+/**
+ * What is evaluated.
+ * Throws ApiErrors with pointers into the rule: unknown names, filters, times that do not fit, what no table can answer.
+ */
+export async function compileRule(rule: RuleEvaluation, around: RuleSurroundings): Promise<CompiledRule> {
+  const intervalMs = durationOf(rule.interval, '#/interval', intervalMsMax);
+  if (intervalMs < second) throw invalid('#/interval', 'at least 1s');
+  const condition = conditionOf(rule, intervalMs);
+  const { measure, groupBy = [], direction, limit = groupsDefault } = rule.query;
+  const filter = filterOf(rule);
+  const query = {
+    refId: 'A',
+    type: 'timeseries',
+    measures: [measure],
+    groupBy,
+    intervalMs,
+    limit,
+    ...(filter.trim() === '' ? {} : { filter }),
+    ...(direction === undefined ? {} : { direction }),
+    ...(condition.type === 'seasonal' ? { compareTo: { offset: offsetText(condition.periodMs) } } : {}),
+  } as Query;
+  const from = Math.floor(Date.UTC(2026, 0, 5) / intervalMs) * intervalMs;
+  const table = await planned(query, { fromMs: from, toMs: from + intervalMs }, around);
+  const rowMs = windowMillis(table as Parameters<typeof windowMillis>[0], around.windows);
+  if (intervalMs % rowMs !== 0) {
+    throw invalid('#/interval', `what answers this has rows of ${rowMs / second} s: use a multiple of that`);
+  }
+  return {
+    query,
+    measure: measures.find(({ id }) => id === measure)!,
+    condition,
+    intervalMs,
+    forMs: durationOf(rule.for, '#/for'),
+    keepFiringMs: durationOf(rule.keepFiringFor, '#/keepFiringFor'),
+    noData: rule.noData ?? 'normal',
+  };
+}
+
+const offsetText = (millis: number): string => `${millis / second}s`;
+
+/** Check a whole rule. Throws ApiErrors with pointers into it. */
+export async function checkRule(rule: RuleBody, around: RuleSurroundings): Promise<void> {
+  await compileRule(rule, around);
+  const labels = [...(rule.query.groupBy ?? []), ...Object.keys(rule.labels ?? {})];
+  for (const [name, text] of Object.entries(rule.annotations ?? {})) {
+    checkPlaceholders(text, labels, `#/annotations/${name}`);
+  }
+  checkPlaceholders(rule.recoveryMessage ?? '', labels, '#/recoveryMessage');
+  if (rule.silence && (parseTime(rule.silence.until) === undefined || /^-?\d+$/.test(rule.silence.until))) {
+    throw invalid('#/silence/until', 'must be a time with an offset: 2026-01-31T12:00:00Z');
+  }
+}
