@@ -6,16 +6,17 @@ import { describePlan } from './describe.js';
 import type { Described } from './describe.js';
 import {
   explainFrame,
-  explainParts,
   explainRanges,
+  explainSource,
   findingsOf,
-  pairParts,
+  leadingPairs,
+  partOf,
   planPart,
   planTotals,
   ranked,
   totalsOf,
 } from './explain.js';
-import type { ExplainPart } from './explain.js';
+import type { Explained } from './explain.js';
 import { flowFrame, planFlows } from './flows.js';
 import { graphAnswer } from './graph.js';
 import { windowMillis } from './interval.js';
@@ -24,7 +25,7 @@ import type { Period } from './plan.js';
 import { planStock, rollupReason, stockOf, usableRollup } from './rollup.js';
 import { seriesAnswer } from './series.js';
 import { tableAnswer } from './table.js';
-import type { Answer, Answered, Asking, CheckedQuery, Plan, Statement, StatementRows } from './types.js';
+import type { Answer, Answered, Asking, CheckedQuery, Group, Plan, Statement, StatementRows } from './types.js';
 
 /** The statements that a query ran, and what they cost together. */
 class Log {
@@ -59,14 +60,19 @@ const describedBy = (asking: Asking, { table, mode }: Pick<Described, 'table' | 
 export async function answerQuery(checked: CheckedQuery, asking: Asking): Promise<Answered> {
   const log = new Log(asking);
   if (checked.query.type === 'explain') return explain(checked, asking, log);
-  const plans =
-    checked.offsetMs === undefined
-      ? [await planFor(checked, asking, log)]
-      : await Promise.all(
-          (['now', 'before'] as const).map((period) =>
-            planFor(checked, asking, log, { period, offsetMs: checked.offsetMs ?? 0 }),
-          ),
-        );
+  const { offsetMs } = checked;
+  const periods: readonly (Period | undefined)[] =
+    offsetMs === undefined
+      ? [undefined]
+      : [
+          { period: 'now', offsetMs },
+          { period: 'before', offsetMs },
+        ];
+  const ranges = periods.map((period) => rangeOf(checked, period));
+  // Both periods from the same table: a minute's rows beside an hour's would not compare.
+  const rollups = await Promise.all(ranges.map((range) => rollupFor(checked, range, asking, log)));
+  const rollup = rollups.find((each) => each !== undefined);
+  const plans = await Promise.all(periods.map((period) => planFor(checked, asking, log, rollup, period)));
   const read = await Promise.all(
     plans.map(async (plan) => ({ plan, columns: (await log.run(plan.table, plan)).columns })),
   );
@@ -92,21 +98,30 @@ export async function answerQuery(checked: CheckedQuery, asking: Asking): Promis
 
 const costOf = ({ statements, tables, rowsRead, elapsedMs }: Log) => ({ statements, tables, rowsRead, elapsedMs });
 
-async function planFor(checked: CheckedQuery, asking: Asking, log: Log, compared?: Period): Promise<Plan> {
+/** The range of a period of a query. */
+function rangeOf({ range: { fromMs, toMs } }: CheckedQuery, compared: Period | undefined): TimeRange {
+  const back = compared?.period === 'before' ? compared.offsetMs : 0;
+  return { fromMs: fromMs - back, toMs: toMs - back };
+}
+
+async function planFor(
+  checked: CheckedQuery,
+  asking: Asking,
+  log: Log,
+  rollup: ChosenRollup | undefined,
+  compared: Period | undefined,
+): Promise<Plan> {
   const { windows, limits } = asking;
   const { query } = checked;
   if (query.type === 'flows') return planFlows(checked, windows, limits);
   let subjects: ReadonlySet<string> = new Set();
-  const { fromMs, toMs } = checked.range;
-  const back = compared?.period === 'before' ? compared.offsetMs : 0;
-  const range = { fromMs: fromMs - back, toMs: toMs - back };
   if (needsSketches(checked)) {
-    const { columns } = await log.run('sketches', planSketchSubjects(range, windows), true);
+    const { columns } = await log.run('sketches', planSketchSubjects(rangeOf(checked, compared), windows), true);
     subjects = new Set(columns.get('subject').map(String));
   }
   // The paths of a graph are a table whose rest is shown unless it is not wanted.
   const asked = query.type === 'graph' ? { ...checked, query: { ...query, other: query.other ?? true } } : checked;
-  return planQuery(asked, windows, limits, subjects, compared, await rollupFor(checked, range, asking, log));
+  return planQuery(asked, windows, limits, subjects, compared, rollup);
 }
 
 /** The rollup that answers in place of flow records that are too many, or gone. */
@@ -139,25 +154,42 @@ function answerOf({ query }: CheckedQuery, { watermarkMs }: Asking, now: Read, b
 }
 
 async function explain(checked: CheckedQuery, asking: Asking, log: Log): Promise<Answered> {
-  const { query } = checked;
-  const ranges = explainRanges(checked, asking.windows);
+  const { query, before = checked.range, range: after } = checked;
   const limit = Math.min(query.limit ?? queryLimits.limitDefault, asking.limits.rowsMax);
-  const parts = explainParts(checked);
-  const totalStatement = planTotals(checked, ranges);
-  const totals = totalsOf(checked, ranges, (await log.run(totalStatement.table, totalStatement)).columns);
-  const ask = async (part: ReturnType<typeof explainParts>[number]) => {
-    const planned: ExplainPart = planPart(checked, part, ranges, totals.scales, limit);
-    return findingsOf(planned, (await log.run(planned.table, planned)).columns);
+  const source = explainSource(checked);
+  const length = ({ fromMs, toMs }: TimeRange): number => toMs - fromMs;
+  const rollup = await rollupFor(
+    {
+      ...checked,
+      query: { ...query, type: 'table' },
+      dimensions: source.groups.map(({ dimension }) => dimension),
+      range: length(before) < length(after) ? before : after,
+    },
+    { fromMs: Math.min(before.fromMs, after.fromMs), toMs: Math.max(before.toMs, after.toMs) },
+    asking,
+    log,
+  );
+  const table = rollup?.table ?? source.table;
+  const ranges = explainRanges(checked, windowMillis(table, asking.windows));
+  const explained: Explained = { checked, table, ranges };
+  const totals = totalsOf(explained, (await log.run(table, planTotals(explained))).columns);
+  const ask = async (groups: readonly Group[]) => {
+    const planned = planPart(explained, partOf(checked, table, groups), totals.scales, limit);
+    return findingsOf(planned, (await log.run(table, planned)).columns);
   };
-  const singles = (await Promise.all(parts.map(ask))).flat();
-  const pairs = (await Promise.all(pairParts(checked, singles).map(ask))).flat();
+  const singles = (await Promise.all(source.groups.map((group) => ask([group])))).flat();
+  const pairs = (await Promise.all(leadingPairs(singles).map(ask))).flat();
   const findings = ranked(singles, pairs);
+  const notices = rollup ? [rollup.reason] : [];
   return {
-    frames: [explainFrame(checked, ranges, totals, findings.slice(0, limit))],
+    frames: [explainFrame(explained, totals, findings.slice(0, limit), notices)],
     truncated: false,
     errorBounds: [],
     ...costOf(log),
-    plan: describePlan(parts.map((part) => describedBy(asking, part))),
+    plan: describePlan(
+      [describedBy(asking, { table, mode: 'plain' })],
+      [`looked at ${source.groups.map(({ key }) => key).join(', ')}`],
+    ),
     range: ranges.after,
     before: ranges.before,
     intervalMs: null,

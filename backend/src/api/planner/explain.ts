@@ -11,18 +11,16 @@
  * A new talker scores its whole traffic, a host that always was there and grew by a tenth a tenth of its growth. It is
  * the weight that Adtributor (Bhagwan et al., NSDI 2014) calls surprise, in a form that reads in both directions.
  *
- * Statements. One for the totals, one for each dimension, and at most `pairsMax` for two dimensions together, of those that
+ * Statements. One for the totals, one for each dimension, and three for two dimensions together, of those that
  * explained most alone. A pair is listed when it explains more than either of its halves.
  */
-import type { FrameField, FrameValue, QueryTable, TimeRange } from '@netspectra/query';
+import type { Frame, FrameField, FrameValue, QueryTable, TimeRange } from '@netspectra/query';
 import { ApiError, invalid } from '../problem.js';
 import { massOf } from './aggregate.js';
 import { Binder } from './bind.js';
 import { chooseMode, chooseTable } from './choose.js';
 import type { Columns } from './columns.js';
 import { displayUnit, unitConfig } from './display.js';
-import { windowMillis } from './interval.js';
-import type { TableWindows } from './interval.js';
 import { groupOf, groupValue, keysOf } from './keys.js';
 import { rowsWhere } from './rows.js';
 import type { RowMode } from './rows.js';
@@ -58,51 +56,61 @@ export interface ExplainRanges {
   readonly after: TimeRange;
 }
 
-/** The ranges rounded to windows, each at the nearest: those that meet in a moment still meet, and do not overlap. */
-export function explainRanges(checked: CheckedQuery, windows: TableWindows): ExplainRanges {
-  if (!checked.before) throw new Error('an explain query has a range before');
-  const step = windowMillis('flows', windows);
-  const round = ({ fromMs, toMs }: TimeRange): TimeRange => {
-    const from = Math.round(fromMs / step) * step;
-    return { fromMs: from, toMs: Math.max(Math.round(toMs / step) * step, from + step) };
-  };
-  return { before: round(checked.before), after: round(checked.range) };
-}
-
 interface Part {
   readonly groups: readonly Group[];
-  readonly table: QueryTable;
   readonly mode: RowMode;
+}
+
+/** Where the whole answer comes from: one table, or the parts would not add up to the total. */
+export interface ExplainSource {
+  readonly table: QueryTable;
+  /** to look at */
+  readonly groups: readonly Group[];
 }
 
 export interface ExplainPart extends Part, Statement {
   readonly dimensions: readonly PlannedDimension[];
 }
 
-const tableFor = (checked: CheckedQuery, groups: readonly Group[]): Part => {
-  const dimensions = groups.map(({ dimension }) => dimension);
-  const wanted = { ...checked, dimensions, sketchSubjects: new Set<string>() };
-  const table = chooseTable(wanted);
-  return { groups, table, mode: chooseMode(table, wanted) };
-};
+const tableOf = (checked: CheckedQuery, groups: readonly Group[]): QueryTable =>
+  chooseTable({ ...checked, dimensions: groups.map(({ dimension }) => dimension), sketchSubjects: new Set() });
 
-/** The dimensions to look at, each in a table that has it together with the measure and the filter. */
-export function explainParts(checked: CheckedQuery): Part[] {
-  if (checked.groups.length > 0) return checked.groups.map((group) => tableFor(checked, [group]));
-  const parts = usualDimensions.flatMap((id) => {
+/**
+ * The table that answers, and the dimensions to look at: those that were asked for, else the usual ones that stand in the
+ * table of the first of them. Throws ApiErrors when no table has what is asked for together.
+ */
+export function explainSource(checked: CheckedQuery): ExplainSource {
+  if (checked.groups.length > 0) return { table: tableOf(checked, checked.groups), groups: checked.groups };
+  // Says what is wrong when the measure and the filter do not go together.
+  tableOf(checked, []);
+  const usual = usualDimensions.map((id) => groupOf(id, '#/groupBy'));
+  for (const group of usual) {
     try {
-      return [tableFor(checked, [groupOf(id, '#/groupBy')])];
+      const table = tableOf(checked, [group]);
+      return { table, groups: usual.filter(({ dimension }) => table in dimension.sources) };
     } catch (error) {
       // That no table has them together only means that this dimension says nothing here.
-      if (error instanceof ApiError && error.kind === 'query') return [];
-      throw error;
+      if (!(error instanceof ApiError && error.kind === 'query')) throw error;
     }
-  });
-  // Also says what is wrong when the measure and the filter do not go together.
-  tableFor(checked, []);
-  if (parts.length === 0) throw invalid('#/groupBy', 'name the dimensions to look at: none of the usual ones is there');
-  return parts;
+  }
+  throw invalid('#/groupBy', 'name the dimensions to look at: none of the usual ones is there');
 }
+
+/** The ranges rounded to windows, each at the nearest: those that meet in a moment still meet, and do not overlap. */
+export function explainRanges(checked: CheckedQuery, windowMs: number): ExplainRanges {
+  if (!checked.before) throw new Error('an explain query has a range before');
+  const round = ({ fromMs, toMs }: TimeRange): TimeRange => {
+    const from = Math.round(fromMs / windowMs) * windowMs;
+    return { fromMs: from, toMs: Math.max(Math.round(toMs / windowMs) * windowMs, from + windowMs) };
+  };
+  return { before: round(checked.before), after: round(checked.range) };
+}
+
+/** One part for each of the groups, or for all of them together. */
+export const partOf = (checked: CheckedQuery, table: QueryTable, groups: readonly Group[]): Part => ({
+  groups,
+  mode: chooseMode(table, { ...checked, dimensions: groups.map(({ dimension }) => dimension) }),
+});
 
 /** What contributions are multiplied by, so that before and after compare. */
 export interface Scales {
@@ -110,22 +118,28 @@ export interface Scales {
   readonly after: number;
 }
 
+/** What all statements of an answer share. */
+export interface Explained {
+  readonly checked: CheckedQuery;
+  readonly table: QueryTable;
+  readonly ranges: ExplainRanges;
+}
+
 /** The rows of one period, by group: the mass and, for the totals, its divisor. */
 function periodSql(
-  checked: CheckedQuery,
+  { checked, table, ranges }: Explained,
   part: Part,
-  ranges: ExplainRanges,
   period: keyof ExplainRanges,
   binder: Binder,
 ): { readonly sql: string; readonly dimensions: readonly PlannedDimension[]; readonly names: readonly string[] } {
   const [measure] = checked.measures;
-  const mass = measure && massOf(measure, part.table, part.mode);
+  const mass = measure && massOf(measure, table, part.mode);
   if (!mass) throw new Error('a measure that cannot be explained');
-  const { keys, dimensions } = keysOf(part.groups, part.table, part.mode, binder);
+  const { keys, dimensions } = keysOf(part.groups, table, part.mode, binder);
   const names = keys.map(({ column }) => column);
-  const scope = scopeOf(checked, { ...part, range: ranges[period], shiftMs: 0 }, binder, `${period}_`);
+  const scope = scopeOf(checked, { table, mode: part.mode, range: ranges[period], shiftMs: 0 }, binder, `${period}_`);
   const rows = rowsWhere(
-    part.table,
+    table,
     part.mode,
     scope.conditions,
     keys.map(({ sql, column }) => `${sql} AS ${column}`),
@@ -137,13 +151,11 @@ function periodSql(
 }
 
 /** The statement of the totals: a row for each period, columns `ns_after`, `ns_mass` and, for ratios, `ns_divisor`. */
-export function planTotals(checked: CheckedQuery, ranges: ExplainRanges): Statement & { readonly table: QueryTable } {
-  const part = tableFor(checked, []);
+export function planTotals(explained: Explained): Statement {
+  const part = partOf(explained.checked, explained.table, []);
   const binder = new Binder();
-  const [before, after] = (['before', 'after'] as const).map((period) =>
-    periodSql(checked, part, ranges, period, binder),
-  );
-  return { table: part.table, sql: `${before?.sql} UNION ALL ${after?.sql}`, params: binder.params };
+  const of = (period: keyof ExplainRanges): string => periodSql(explained, part, period, binder).sql;
+  return { sql: `${of('before')} UNION ALL ${of('after')}`, params: binder.params };
 }
 
 export interface Totals {
@@ -154,7 +166,7 @@ export interface Totals {
 }
 
 /** The rows of the totals, and by what contributions are to be multiplied. */
-export function totalsOf(checked: CheckedQuery, ranges: ExplainRanges, columns: Columns): Totals {
+export function totalsOf({ checked, ranges }: Explained, columns: Columns): Totals {
   const [measure] = checked.measures;
   const rowOf = (flag: number): number => columns.get('ns_after').findIndex((value) => Number(value) === flag);
   const seconds = ({ fromMs, toMs }: TimeRange): number => (toMs - fromMs) / 1000;
@@ -180,16 +192,10 @@ export function totalsOf(checked: CheckedQuery, ranges: ExplainRanges, columns: 
 }
 
 /** The statement of a dimension, or of several together: its values that changed most, columns `before` and `after`. */
-export function planPart(
-  checked: CheckedQuery,
-  part: Part,
-  ranges: ExplainRanges,
-  scales: Scales,
-  wanted: number,
-): ExplainPart {
+export function planPart(explained: Explained, part: Part, scales: Scales, wanted: number): ExplainPart {
   const binder = new Binder();
-  const before = periodSql(checked, part, ranges, 'before', binder);
-  const after = periodSql(checked, part, ranges, 'after', binder);
+  const before = periodSql(explained, part, 'before', binder);
+  const after = periodSql(explained, part, 'after', binder);
   const names = after.names.join(', ');
   const scaled = (flag: 0 | 1, by: string): string => `sumIf(ns_mass, ns_after = ${flag}) * ${by}`;
   const sums =
@@ -227,7 +233,7 @@ export const findingsOf = (part: ExplainPart, columns: Columns): Finding[] =>
   }));
 
 /** The pairs of dimensions worth a statement: those of the dimensions that explain most alone. */
-export function pairParts(checked: CheckedQuery, findings: readonly Finding[]): Part[] {
+export function leadingPairs(findings: readonly Finding[]): Group[][] {
   const best = new Map<string, { readonly group: Group; readonly score: number }>();
   for (const { groups, score } of findings) {
     const [group] = groups;
@@ -235,16 +241,11 @@ export function pairParts(checked: CheckedQuery, findings: readonly Finding[]): 
   }
   const leading = [...best.values()].sort((a, b) => b.score - a.score).slice(0, pairedDimensions);
   return leading.flatMap((first, i) =>
-    leading.slice(i + 1).flatMap((second) => {
-      // 10.0.0.1 in 10.0.0.0/24 says nothing new.
-      if (first.group.dimension === second.group.dimension) return [];
-      try {
-        return [tableFor(checked, [first.group, second.group])];
-      } catch (error) {
-        if (error instanceof ApiError && error.kind === 'query') return [];
-        throw error;
-      }
-    }),
+    // 10.0.0.1 in 10.0.0.0/24 says nothing new.
+    leading
+      .slice(i + 1)
+      .filter((second) => first.group.dimension !== second.group.dimension)
+      .map((second) => [first.group, second.group]),
   );
 }
 
@@ -263,13 +264,13 @@ export function ranked(singles: readonly Finding[], pairs: readonly Finding[]): 
     .map(({ finding }) => finding);
 }
 
-/** The ranking as one frame. */
+/** The ranking as one frame. @param more notices besides those of the ranges */
 export function explainFrame(
-  checked: CheckedQuery,
-  ranges: ExplainRanges,
+  { checked, ranges }: Explained,
   totals: Totals,
   findings: readonly Finding[],
-) {
+  more: readonly string[],
+): Frame {
   const [measure] = checked.measures;
   if (!measure) throw new Error('an explain query has a measure');
   const display = checked.query.units === 'display';
@@ -314,7 +315,7 @@ export function explainFrame(
     after: totals.after === null ? null : totals.after * factor,
     change: change === null ? null : change * factor,
   };
-  const notices = explainNotices(checked, ranges);
+  const notices = [...more, ...explainNotices(checked, ranges)];
   return {
     schema: {
       refId: checked.query.refId,

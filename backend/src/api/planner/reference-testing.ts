@@ -21,7 +21,16 @@ function random(state: number): () => number {
   };
 }
 
-const addresses = ['10.0.0.1', '10.0.0.2', '10.0.1.9', '192.0.2.7', '2001:db8::1', '2001:db8:0:1::2', '2001:db8:5::2', '::1'];
+const addresses = [
+  '10.0.0.1',
+  '10.0.0.2',
+  '10.0.1.9',
+  '192.0.2.7',
+  '2001:db8::1',
+  '2001:db8:0:1::2',
+  '2001:db8:5::2',
+  '::1',
+];
 const isLocal = (ip: string): number => (ip.startsWith('10.') ? 1 : 0);
 const stored = (ip: string): string => (ip.includes(':') ? ip : `::ffff:${ip}`);
 const protocolNames: Record<number, string> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'ipv6-icmp' };
@@ -116,7 +125,8 @@ function flowDimensions(row: FlowRow, direction: 0 | 1): Seen['dimensions'] {
     vlan: row.vlan,
     application: row.application,
     probe: row.probe,
-    traffic_direction: ['external', 'in', 'out', 'internal'][isLocal(row[`${from}_ip`]) * 2 + isLocal(row[`${to}_ip`])] ?? '',
+    traffic_direction:
+      ['external', 'in', 'out', 'internal'][isLocal(row[`${from}_ip`]) * 2 + isLocal(row[`${to}_ip`])] ?? '',
   };
 }
 
@@ -247,7 +257,12 @@ export interface Room {
 const directedDimension = /^(?:src|dst)_|^traffic_direction$/;
 
 /** How the rows of a query are seen. */
-export function modeOf(room: Room, query: { measures: string[]; groupBy: string[] }, filter: Filter, direction: Direction): Mode {
+export function modeOf(
+  room: Room,
+  query: { measures: string[]; groupBy: string[] },
+  filter: Filter,
+  direction: Direction,
+): Mode {
   if (room.table !== 'flows') return 'plain';
   if (direction === 'client' || direction === 'server') return direction;
   const directed =
@@ -267,7 +282,9 @@ export const seenBy = (
 ): Seen[] =>
   room
     .rows(modeOf(room, query, filter, direction))
-    .filter((row) => (direction === 'in' || direction === 'out' ? dimension(row, 'traffic_direction') === direction : true))
+    .filter((row) =>
+      direction === 'in' || direction === 'out' ? dimension(row, 'traffic_direction') === direction : true,
+    )
     .filter(filter.keeps);
 
 const everything: Filter = { text: '', keeps: () => true, directed: false };
@@ -276,7 +293,8 @@ export interface World {
   readonly rooms: Record<string, Room>;
   readonly flowRows: readonly FlowRow[];
   /** An API over a store with these rows. */
-  open(): Promise<TestApi>;
+  /** @param options those of openTestApi: another store, for example */
+  open(options?: Parameters<typeof openTestApi>[1]): Promise<TestApi>;
 }
 
 /** Random rows of a seed, and the API and the rooms over them. */
@@ -369,7 +387,8 @@ export function makeWorld(seed: number): World {
         ...cut('client_ip', row.client_ip),
         dns_name: row.name,
         dns_rcode: row.rcode,
-        traffic_direction: ['external', 'in', 'out', 'internal'][isLocal(row.client_ip) * 2 + isLocal(row.server_ip)] ?? '',
+        traffic_direction:
+          ['external', 'in', 'out', 'internal'][isLocal(row.client_ip) * 2 + isLocal(row.server_ip)] ?? '',
       },
       counters: {
         dns_queries: row.queries,
@@ -409,7 +428,7 @@ export function makeWorld(seed: number): World {
   return {
     flowRows,
     rooms: roomsOf(flowsSeen, trafficSeen, dnsSeen),
-    open: () => openTestApi({ p1: of('p1'), p2: of('p2') }),
+    open: (options) => openTestApi({ p1: of('p1'), p2: of('p2') }, options),
   };
 }
 

@@ -9,7 +9,17 @@ import type { Frame } from '@netspectra/query';
 import { queryResponseSchema } from '../schemas/index.js';
 import { frameRows } from '../testing.js';
 import type { TestApi, TestResult } from '../testing.js';
-import { compare, grouped, isSampled, makeWorld, reference, seconds, seenBy, start, whenEmpty } from './reference-testing.js';
+import {
+  compare,
+  grouped,
+  isSampled,
+  makeWorld,
+  reference,
+  seconds,
+  seenBy,
+  start,
+  whenEmpty,
+} from './reference-testing.js';
 import type { Room, Seen, Span } from './reference-testing.js';
 
 const seed = Number(process.env['FC_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -171,7 +181,12 @@ function checkTable(one: Case, result: TestResult, now: Period): void {
 /** Both periods of every row, which rows there are, and that nothing is lost in the rest. */
 function checkComparedTable(one: Case, result: TestResult, now: Period, before: Period): void {
   const answer = frameRows(result.frames[0]);
-  const compared = (row: Record<string, unknown>, rowsNow: readonly Seen[], rowsBefore: readonly Seen[], what: string) => {
+  const compared = (
+    row: Record<string, unknown>,
+    rowsNow: readonly Seen[],
+    rowsBefore: readonly Seen[],
+    what: string,
+  ) => {
     // Without groups there is always a row; a group of another period has the values of nothing.
     const value = one.groupBy.length === 0 ? measured : measuredIn;
     for (const id of one.measures) {
@@ -192,7 +207,11 @@ function checkComparedTable(one: Case, result: TestResult, now: Period, before: 
   const first = one.measures[0]!;
   const left = new Set([...groupsNow.keys(), ...groupsBefore.keys()]);
   const shown = new Set<string>();
-  const hasRest = one.other && answer.length > 0 && one.groupBy.every((id) => answer.at(-1)![id] === 'other') && left.size > answer.length - 1;
+  const hasRest =
+    one.other &&
+    answer.length > 0 &&
+    one.groupBy.every((id) => answer.at(-1)![id] === 'other') &&
+    left.size > answer.length - 1;
   const rows = hasRest ? answer.slice(0, -1) : answer;
   for (const row of rows) {
     const key = JSON.stringify(one.groupBy.map((id) => row[id]));
@@ -201,7 +220,10 @@ function checkComparedTable(one: Case, result: TestResult, now: Period, before: 
     compared(row, groupsNow.get(key) ?? [], groupsBefore.get(key) ?? [], key);
   }
   // Whoever leads either period is there, and nobody else.
-  for (const [period, groups] of [[now, groupsNow], [before, groupsBefore]] as const) {
+  for (const [period, groups] of [
+    [now, groupsNow],
+    [before, groupsBefore],
+  ] as const) {
     const leading = leadingOf(one, period);
     const last = leading.at(-1);
     for (const [key, group] of groups) {
@@ -301,7 +323,11 @@ function readSeries(
         const inBucket = (row: Seen): boolean => row.ms >= begin && row.ms < begin + intervalMs;
         const all = period.rows.filter(inBucket);
         const span = { fromMs: begin, toMs: begin + intervalMs, sampleMs: period.span.sampleMs, all };
-        near(frame.data.values[at + m]![bucket], measuredIn(id, group.filter(inBucket), span), `${id} at ${String(time)}`);
+        near(
+          frame.data.values[at + m]![bucket],
+          measuredIn(id, group.filter(inBucket), span),
+          `${id} at ${String(time)}`,
+        );
       });
     });
     return { key, group };

@@ -9,6 +9,7 @@ import { Binder } from './bind.js';
 import { chooseTable, tablesWith } from './choose.js';
 import type { Columns } from './columns.js';
 import { chooseInterval } from './interval.js';
+import { needsSamples, sampleWidth } from './samples.js';
 import type { CheckedQuery, Statement } from './types.js';
 
 /** A range must be so many buckets long: its ends are rounded outward to whole ones. */
@@ -34,11 +35,14 @@ export function usableRollup(checked: CheckedQuery): RollupTable | undefined {
   const fits = (table: RollupTable): boolean => {
     const widthMs = rollupSeconds[table] * 1000;
     if (range.toMs - range.fromMs < bucketsMin * widthMs || !having.includes(table)) return false;
-    // A time series takes the rollup that cuts no point short of what was asked for.
-    return (
-      query.type !== 'timeseries' ||
-      chooseInterval(query, range, 1000, queryLimits.dataPointsMax).intervalMs % widthMs === 0
-    );
+    // A time series takes the rollup that cuts no point short of what was asked for, and rates of samples one that cuts no
+    // sample.
+    const isSeries = query.type === 'timeseries';
+    const spanMs = isSeries
+      ? chooseInterval(query, range, 1000, queryLimits.dataPointsMax).intervalMs
+      : range.toMs - range.fromMs;
+    if (needsSamples(checked.measures) && sampleWidth(spanMs, 1000, isSeries) % widthMs !== 0) return false;
+    return !isSeries || spanMs % widthMs === 0;
   };
   return rollupTables.filter(fits).at(-1);
 }
