@@ -20,5 +20,5 @@ export function tsvRow(values: readonly (string | number)[]): Uint8Array {
   return new TextEncoder().encode(`${line.join('\t')}\n`);
 }
 
-/** Milliseconds since 1970 as a DateTime64(3) reads them. */
+/** Milliseconds since 1970 as a DateTime64(3) reads them: 0, or a time since 2001 (fewer digits are read as a year). */
 export const tsvTime = (ms: number): string => (ms / 1000).toFixed(3);

@@ -99,7 +99,9 @@ function inRule(error: unknown): unknown {
     if (each.pointer === '#/filter') return { pointer: '#/query/filter', detail: each.detail };
     return { ...each, pointer: `#/query${each.pointer.slice(1)}` };
   });
-  return new ApiError(error.kind, error.message, errors, error.cause);
+  // What no table can answer has no place of its own: it is the query as a whole.
+  const located = errors.length > 0 ? errors : [{ pointer: '#/query', detail: error.message }];
+  return new ApiError(error.kind, error.message, located, error.cause);
 }
 
 /** Ends a plan at its first statement, which shows the table that was chosen. */
