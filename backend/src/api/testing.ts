@@ -67,7 +67,7 @@ export async function openTestApi(
       store,
       management,
       metrics: new Registry(),
-      status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+      status: () => ({ dependencies: [], watermarkMs: null }),
       ...options.deps,
     },
     { listen: '127.0.0.1:0', ...options.config },

@@ -10,6 +10,7 @@ import type { Registry } from 'prom-client';
 import type { AccountingReport } from '../engine/accounting.js';
 import type { EngineHeld } from '../engine/manager.js';
 import type { WriterCounters, WriterObserver } from '../storage/index.js';
+import { tables } from '../tables/index.js';
 
 /** Gauges of prom-client that are named like counters, against the naming rules that promtool holds. */
 const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
@@ -123,6 +124,11 @@ export function registerStoreMetrics(registry: Registry, counters: () => WriterC
     buckets: durationBuckets,
     registers: [registry],
   });
+  // So that a rate can be asked for before the first row comes.
+  for (const table of Object.keys(tables)) {
+    rows.inc({ table }, 0);
+    bytes.inc({ table }, 0);
+  }
   return {
     inserted(table, rowCount, byteCount, seconds) {
       rows.inc({ table }, rowCount);

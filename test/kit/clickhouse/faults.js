@@ -7,6 +7,7 @@
  * @property {string} [match] only for a statement that contains this text
  * @property {'before' | 'during' | 'after'} [drop] break the connection: before the statement runs, while it runs (the
  *   engine goes on), or when it is done and its answer is lost
+ * @property {string} [instead] run this statement, with the request's settings (one that never ends, say)
  * @property {number} [status] answer this instead of running the statement
  * @property {string} [body] with this text
  *

@@ -171,7 +171,7 @@ export class Handler {
     const session = held?.connection ?? this.engine.connect();
     const begin = process.hrtime.bigint();
     const work = this.engine.run(session, {
-      statement,
+      statement: fault?.instead ?? statement,
       rows,
       database: header('x-clickhouse-database') ?? query.get('database') ?? 'default',
       settings: [...settings],
