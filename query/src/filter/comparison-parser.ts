@@ -118,6 +118,7 @@ export class ComparisonParser extends ValueParser {
     // A name of the kind just compared, as in `port http or https`.
     if (before?.names !== undefined && numberOf(before.names, text) !== undefined) return `${before.id} = ${text}`;
     if (findField(text) || foreignWord(text)) return undefined;
+    if (/^[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}$/i.test(text)) return `dns_name = ${text}`;
     if (numberOf('service', text) !== undefined) return `application = ${text.toLowerCase()}`;
     return numberOf('protocol', text) === undefined ? undefined : `protocol = ${text.toLowerCase()}`;
   }
@@ -145,7 +146,26 @@ export class ComparisonParser extends ValueParser {
       return bareValueFields.has(field.id) ? this.bareValue(field, name) : this.noOperator(name, token);
     }
     if (this.isPunctuation('(')) return this.failHere(`Expected an operator after ${name.text}`, 'in (');
+    const negation = this.negationAfterField();
+    if (negation) return this.fail(negation, `"not" stands before the field, or write ${negation.sign}`, negation.sign);
+    const second = this.token(1);
+    if (/^(or|and)$/i.test(token.text) && second.kind === 'word' && phraseField(second.text, 'port') !== undefined) {
+      return this.failHere('For either end write host or port alone, as in port 80');
+    }
     return this.failHere(`Expected an operator after ${name.text}: = != < <= > >= ~ =~ in`);
+  }
+
+  /** `src_ip not = x`, `src_ip not x`, `src_ip !in (x)`: what it should have been, and where. */
+  private negationAfterField(): { offset: number; length: number; sign: string } | undefined {
+    if (!this.isKeyword('not') && !this.isOperator('!')) return undefined;
+    const [first, next] = [this.token(), this.token(1)];
+    const joins = next.kind === 'operator' || this.isKeyword('in', 1);
+    const sign = this.isKeyword('in', 1) ? 'not in' : next.text === '~' ? '!~' : '!=';
+    return {
+      offset: first.offset,
+      length: (joins ? next.offset + next.length : first.offset + first.length) - first.offset,
+      sign,
+    };
   }
 
   private noOperator(name: LexicalToken, token: LexicalToken): undefined {
@@ -181,6 +201,7 @@ export class ComparisonParser extends ValueParser {
     const pair = this.otherField(field, operator);
     if (pair !== undefined) return pair ?? undefined;
     if (operator === '=' || operator === '!=') {
+      if (this.isBarePattern(field)) return this.patternInstead(sign, operator === '=' ? '~' : '!~');
       const items = this.isPunctuation('(') ? this.list(field) : this.single(field);
       return items && membership(field.id, operator === '!=', items);
     }
@@ -192,6 +213,21 @@ export class ComparisonParser extends ValueParser {
     if (value === undefined) return undefined;
     if (this.isOperator('..')) return this.failHere(`A range needs "in", not ${sign.text}`);
     return { kind: 'compare', field: field.id, operator, value: { kind: 'number', value } };
+  }
+
+  private isBarePattern(field: Field): boolean {
+    const token = this.token();
+    return field.kind === 'text' && token.kind === 'word' && /[*?]/.test(token.text);
+  }
+
+  private patternInstead(sign: LexicalToken, instead: string): undefined {
+    const token = this.token();
+    const place = { offset: sign.offset, length: token.offset + token.length - sign.offset };
+    return this.fail(
+      place,
+      `Patterns with * or ? need the operator ${instead}; quote the value to mean the character`,
+      `${instead} ${token.text}`,
+    );
   }
 
   /** A comparison with another field; undefined when a value stands here, null after an error. */
@@ -250,7 +286,9 @@ export class ComparisonParser extends ValueParser {
 
 const isRangeWord = (token: LexicalToken): boolean => token.text.toLowerCase() === 'portrange';
 
-/** True when a word that stands behind a number is its unit, parted from it by a space. */
+/** True when a word that stands behind a number is its unit, or the rest of a duration, parted from it by a space. */
 export function isPartedUnit(number: LexicalToken | undefined, unit: LexicalToken): boolean {
-  return number?.kind === 'word' && looksNumeric(number.text) && /^([kKMGT]i?B?|B|[nuµm]?s|m|min|h|d)$/.test(unit.text);
+  if (number?.kind !== 'word' || unit.kind !== 'word' || !looksNumeric(number.text)) return false;
+  if (/^\d+(d|h|m|min|s|ms|us)$/.test(number.text) && /^\d+(h|m|min|s|ms|us|ns)$/.test(unit.text)) return true;
+  return /^([kKMGT]i?B?|B|[nuµm]?s|m|min|h|d)$/.test(unit.text);
 }

@@ -34,19 +34,19 @@ export function filterError(
 
 const quotedMax = 40;
 
+/** Hexadecimal code point of a character. */
+export const hex = (char: string): string => char.codePointAt(0)!.toString(16);
+
+/** True for what cannot be seen, or changes how other characters are seen: controls, formats, spaces but the plain one. */
+export function hides(char: string): boolean {
+  return char !== ' ' && /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Z}]/u.test(char);
+}
+
 /** Input in a message: in quotes, shortened, control characters as U+XXXX. */
 export function quoted(text: string): string {
   const short = text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text;
-  const plain = Array.from(short, (char) => {
-    const code = char.codePointAt(0)!;
-    const hidden = code < 32 || (code >= 127 && code < 160) || (code >= 0x200b && code <= 0x200f);
-    const reordering = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    const alone = code >= 0xd800 && code <= 0xdfff;
-    return hidden || reordering || alone || code === 0xfeff
-      ? `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`
-      : char;
-  }).join('');
-  return `"${plain}"`;
+  const plain = Array.from(short, (char) => (hides(char) ? `<U+${hex(char).toUpperCase().padStart(4, '0')}>` : char));
+  return `"${plain.join('')}"`;
 }
 
 /**

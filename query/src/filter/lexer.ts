@@ -3,7 +3,7 @@
  * A word is everything between spaces, brackets, commas, quotes and operators, so that 10.0.0.0/8, 2001:db8::1, dns.name
  * and *.example.org are words; `..` always stands alone. A slash begins a regular expression only after ~, !~ and =~.
  */
-import { filterError, quoted } from './errors.js';
+import { filterError, hex, hides, quoted } from './errors.js';
 import type { FilterError } from './errors.js';
 import { filterLimits } from './limits.js';
 
@@ -104,9 +104,28 @@ class Lexer {
     if (word !== undefined) return this.push('word', this.at + word.length, word);
     const char = String.fromCodePoint(this.text.codePointAt(this.at)!);
     const plain = Object.hasOwn(lookalikes, char) ? lookalikes[char] : undefined;
+    if (plain === '"' && this.curlyString(char)) return;
     const hint = plain === undefined ? '' : plain === ' ' ? '; use a plain space' : `; did you mean ${plain} ?`;
     this.fail(this.at, char.length, `Unexpected character ${quoted(char)}${hint}`, plain);
     this.push('invalid', this.at + char.length, char);
+  }
+
+  /** A text in typographic quotes, up to the one that closes it on the same line; false when there is none. */
+  private curlyString(quote: string): boolean {
+    const inside = /^[^\u201c\u201d\u201e\u00ab\u00bb\uff02"\r\n]{0,1000}/.exec(
+      this.text.slice(this.at + 1, this.at + 1001),
+    )![0];
+    const closing = this.text[this.at + 1 + inside.length];
+    if (closing === undefined || lookalikes[closing] !== '"') return false;
+    const length = inside.length + 2;
+    this.fail(
+      this.at,
+      length,
+      `Texts stand in plain quotes, not in ${quoted(quote)}`,
+      storable(inside) ? quoteText(inside) : undefined,
+    );
+    this.push('invalid', this.at + length, inside);
+    return true;
   }
 
   private string(quote: string): void {
@@ -215,10 +234,7 @@ export function lexFilter(text: string): LexResult {
 export function quoteText(text: string): string {
   const body = Array.from(text, (char) => {
     if (char === '"' || char === '\\') return `\\${char}`;
-    const code = char.codePointAt(0)!;
-    return code < 32 || (code >= 127 && code < 160) || (code >= 0x2000 && code < 0x2070) || code === 0xfeff
-      ? `\\u{${code.toString(16)}}`
-      : char;
+    return hides(char) ? `\\u{${hex(char)}}` : char;
   }).join('');
   return `"${body}"`;
 }

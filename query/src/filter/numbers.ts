@@ -73,6 +73,9 @@ export function looksNumeric(text: string): boolean {
 export function parseNumber(text: string, kind: FieldKind, maximum: number): NumberResult {
   if (/^0[xX][0-9a-fA-F]{1,13}$/.test(text) && kind === 'number') return bounded(Number(text), maximum);
   if (kind === 'duration' && compoundDuration.test(text)) return compound(text, maximum);
+  if (kind === 'duration' && /^(\d{1,9}[a-zµ]{1,3}){2,8}$/.test(text)) {
+    return { message: 'The units of a duration go from big to small, each once, as in 1h30m' };
+  }
   if (text.startsWith('-')) return { message: 'Numbers here are never negative' };
   const match = literal.exec(text);
   if (!match || text.length > digitsMax) return { message: `${JSON.stringify(text)} is not a number`.slice(0, 80) };
@@ -123,7 +126,8 @@ function unknownUnit(
   const near = Object.keys(units).find((known) => known !== '' && known.toLowerCase() === unit.toLowerCase());
   const known = Object.keys(units).filter((known) => known !== '');
   if (known.length === 0) return { message: `This field has no units; write ${number}`, suggestion: number };
-  const bits = kind === 'size' && /^[kKMGT]b$/.test(unit) ? ' (sizes are in bytes; a small b would be bits)' : '';
+  const bits =
+    kind === 'size' && /^[kKMGT](b|bit|bits|bps)$/.test(unit) ? ' (sizes are in bytes; a small b would be bits)' : '';
   const message = `Unknown unit ${JSON.stringify(unit).slice(0, 24)}${bits}; known are ${known.join(', ')}`;
   return near === undefined ? { message } : { message, suggestion: `${number}${near}` };
 }

@@ -93,7 +93,7 @@ describe('parseFilter', () => {
     ['src_ip = 10.0.0.0/33', 9, 11, 'src_ip: "10.0.0.0/33" is not an address'],
     ['src_ip = 010.0.0.1', 9, 9, 'src_ip: "010.0.0.1" is not an address'],
     ['src_ip ~ "10.*"', 7, 1, 'src_ip is not text'],
-    ['dns_name = *.org', 11, 5, 'Patterns with * or ? need the operator ~', '"*.org"'],
+    ['dns_name = *.org', 9, 7, 'Patterns with * or ? need the operator ~', '~ *.org'],
     ['dns_name =~ abc', 12, 3, 'Expected a regular expression between slashes', '/abc/'],
     ['dns_name =~ /a(b/', 14, 1, 'Regular expression: This ( is not closed'],
     ['dns_name =~ /(?=a)/', 13, 3, 'Regular expression: Look-ahead is not supported'],
@@ -104,7 +104,8 @@ describe('parseFilter', () => {
     ['dns_name = "\\u{110000}"', 12, 10, 'Unknown escape'],
     ['dns_name = "\\u{0}"', 11, 7, 'Text must be well-formed Unicode without'],
     ['dns_name = and', 11, 3, 'Expected a word or quoted text', '"and"'],
-    ['dns_name = “x”', 11, 1, 'Unexpected character "“"; did you mean " ?', '"'],
+    ['dns_name = “x”', 11, 3, 'Texts stand in plain quotes, not in "“"', '"x"'],
+    ['dns_name = “x', 11, 1, 'Unexpected character "“"; did you mean " ?', '"'],
     ['vlan = 1; DROP TABLE flows', 8, 1, 'Unexpected character ";"'],
     ['vlan = 1 & vlan = 2', 9, 1, 'Unexpected character "&"; did you mean && ?', '&&'],
     ['srс_ip = 10.0.0.1', 2, 1, 'Unexpected character "с"'], // a Cyrillic letter
@@ -164,7 +165,7 @@ describe('parseFilter', () => {
     expect(validateFilter('dst_ip = ::1 and vlan = 1')).toMatchObject({
       ok: true,
       fields: ['dst_ip', 'vlan'],
-      tables: ['dns', 'http', 'tls', 'flows'],
+      tables: expect.arrayContaining(['dns', 'http', 'tls', 'flows']) as string[],
       directed: true,
     });
     expect(validateFilter('host = ::1')).toMatchObject({ ok: true, directed: false });

@@ -43,8 +43,10 @@ class Parser extends ComparisonParser {
         this.role('keyword');
         this.at += 1;
         terms.push(term());
+      } else if (kind === 'and' && (this.partedUnit() || this.barelyListed())) {
+        terms.push(undefined);
       } else if (kind === 'and' && this.beginsTerm()) {
-        if (!this.partedUnit()) this.failHere('Expected "and" or "or" before this', `and ${this.source(this.token())}`);
+        this.failHere('Expected "and" or "or" before this', `and ${this.source(this.token())}`);
         terms.push(term());
       } else break;
     }
@@ -92,6 +94,14 @@ class Parser extends ComparisonParser {
     if (!number || !isPartedUnit(number, unit)) return false;
     const place = { offset: number.offset, length: unit.offset + unit.length - number.offset };
     this.fail(place, 'A number and its unit are written without a space', number.text + unit.text);
+    this.recover();
+    return true;
+  }
+
+  /** `port = 80, 443`: says so, and goes behind it. */
+  private barelyListed(): boolean {
+    if (!this.isPunctuation(',') || this.at === 0) return false;
+    this.failHere('Several values stand in brackets, as in dst_port in (80, 443)');
     this.recover();
     return true;
   }

@@ -164,7 +164,7 @@ export class ValueParser extends TokenCursor {
     const network = parseNetwork(token.text);
     if (network) return { kind: 'network', network };
     const range = rangeWord(token.text, field);
-    const instead = range ? token.text.replace('-', '..') : shortNetwork(token.text);
+    const instead = range ? token.text.replace('-', '..') : (shortNetwork(token.text) ?? maskedNetwork(token.text));
     const names = /^[a-z][a-z0-9-]*(\.[a-z0-9-]+)*$/i.test(token.text) ? '; names are not looked up' : '';
     return this.failHere(`${field.id}: ${quoted(token.text)} is not an address or network${names}`, instead);
   }
@@ -201,6 +201,15 @@ export class ValueParser extends TokenCursor {
       ignoreCase: flags === 'i',
     };
   }
+}
+
+/** 10.0.0.0/255.0.0.0: an address with a mask instead of a prefix. */
+function maskedNetwork(text: string): string | undefined {
+  const [address = '', mask = ''] = text.split('/');
+  const words = parseAddress(mask);
+  if (!words || mask.includes(':') || !parseAddress(address)) return undefined;
+  const prefix = Math.clz32(~words[3]);
+  return words[3] === (prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0) ? `${address}/${prefix}` : undefined;
 }
 
 /** 10/8, 192.168/16, 10.0.0 or 10.0.0.*, as tcpdump and people write networks, written out. */

@@ -33,7 +33,7 @@ export interface Unknown {
 
 type Leaf = FilterNode & { readonly kind: 'compare' | 'in' | 'match' | 'compareFields' };
 
-/** More blocks of addresses, or intervals of numbers, than this are not even written. */
+/** More intervals of numbers than this are not even written. */
 const termsMax = 400;
 /** More EtherTypes than this, one condition each, are left to the probe. */
 const etherTypesMax = 16;
@@ -93,7 +93,7 @@ export const tooMany = unknownBecause('so many values do not fit in a kernel fil
 function addresses(node: Comparison, field: FieldId): Condition | Unknown {
   const { items, negated: opposite } = itemsOf(node);
   const blocks = addressBlocks(items);
-  if (blocks.length > termsMax) return tooMany;
+  if (!blocks) return tooMany;
   const [side] = sidesOf(field);
   const fits = anyOf(blocks.map((block) => addressTerm(block, side)));
   return opposite ? allOf(['ip or ip6', negated(fits)]) : fits;

@@ -60,9 +60,13 @@ const keptNote = 'frames in tunnels, fragments and IPv6 with extension headers c
  */
 const instructionsMax = 1_150;
 
+/** After so many comparisons that did not fit no other is tried: work stays bounded. */
+const refusedMax = 4;
+
 class BpfCompiler {
   readonly notes = new Set<string>();
   private instructions = 0;
+  private refused = 0;
 
   constructor(private readonly place: Place) {}
 
@@ -78,7 +82,7 @@ class BpfCompiler {
       case 'not':
         return negated(this.condition(node.term, !upper));
       default: {
-        const condition = this.fitting(comparisonCondition(node, this.place));
+        const condition = this.refused < refusedMax ? this.fitting(comparisonCondition(node, this.place)) : tooMany;
         if (typeof condition !== 'object') return condition;
         this.notes.add(condition.unknown);
         return upper;
@@ -87,9 +91,12 @@ class BpfCompiler {
   }
 
   private fitting(condition: Condition | Unknown): Condition | Unknown {
-    if (typeof condition === 'object') return condition;
-    const instructions = this.instructions + instructionsOf(condition);
-    if (instructions > instructionsMax) return tooMany;
+    if (typeof condition === 'object' && condition !== tooMany) return condition;
+    const instructions = this.instructions + (typeof condition === 'object' ? Infinity : instructionsOf(condition));
+    if (instructions > instructionsMax) {
+      this.refused += 1;
+      return tooMany;
+    }
     this.instructions = instructions;
     return condition;
   }

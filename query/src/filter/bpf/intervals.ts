@@ -60,35 +60,53 @@ function itemInterval(item: FilterItem): [bigint, bigint] {
   throw new Error(`${item.kind} among addresses`);
 }
 
-/** The blocks that cover the items exactly (mapped addresses in IPv6 headers aside), before negation. */
-export function addressBlocks(items: readonly FilterItem[]): AddressBlock[] {
-  return items.flatMap((item) => {
-    const [first, last] = itemInterval(item);
-    const from = first > mappedFirst ? first : mappedFirst;
-    const to = last < mappedLast ? last : mappedLast;
-    const ipv4 = from <= to ? blocks(from - mappedFirst, to - mappedFirst, 32) : [];
-    const whole = first <= mappedFirst && last >= mappedLast;
-    const ipv6: AddressBlock[] = [];
-    if (whole && first < mappedFirst) ipv6.push(...blocks(first, last, 128));
-    else {
-      if (first < mappedFirst) ipv6.push(...blocks(first, last < mappedFirst ? last : mappedFirst - 1n, 128));
-      if (last > mappedLast) ipv6.push(...blocks(first > mappedLast ? first : mappedLast + 1n, last, 128));
-    }
-    return [...ipv4, ...ipv6];
-  });
+/** A range of IPv6 addresses can take 254 blocks to cover; so many make a comparison too big before all are written. */
+const blocksMax = 256;
+
+/**
+ * The blocks that cover the items exactly (mapped addresses in IPv6 headers aside), before negation; undefined when they
+ * are more than a kernel filter could hold.
+ */
+export function addressBlocks(items: readonly FilterItem[]): AddressBlock[] | undefined {
+  const found: AddressBlock[] = [];
+  for (const item of items) {
+    found.push(...itemBlocks(item));
+    if (found.length > blocksMax) return undefined;
+  }
+  return found;
+}
+
+function itemBlocks(item: FilterItem): AddressBlock[] {
+  const [first, last] = itemInterval(item);
+  const from = first > mappedFirst ? first : mappedFirst;
+  const to = last < mappedLast ? last : mappedLast;
+  const ipv4 = from <= to ? blocks(from - mappedFirst, to - mappedFirst, 32) : [];
+  const whole = first <= mappedFirst && last >= mappedLast;
+  const ipv6: AddressBlock[] = [];
+  if (whole && first < mappedFirst) ipv6.push(...blocks(first, last, 128));
+  else {
+    if (first < mappedFirst) ipv6.push(...blocks(first, last < mappedFirst ? last : mappedFirst - 1n, 128));
+    if (last > mappedLast) ipv6.push(...blocks(first > mappedLast ? first : mappedLast + 1n, last, 128));
+  }
+  return [...ipv4, ...ipv6];
 }
 
 /** The fewest blocks that cover first..last: always the biggest that begins there and does not reach past the end. */
 function blocks(first: bigint, last: bigint, width: 32 | 128): AddressBlock[] {
   const out: AddressBlock[] = [];
   for (let at = first; at <= last;) {
-    let bits = 0;
-    while (bits < width && (at & (1n << BigInt(bits))) === 0n && at + (1n << BigInt(bits + 1)) - 1n <= last) bits += 1;
+    const bits = Math.min(trailingZeros(at, width), bitLength(last - at + 1n) - 1);
     out.push({ version: width === 32 ? 4 : 6, value: at, prefix: width - bits });
     at += 1n << BigInt(bits);
   }
   return out;
 }
+
+/** How many of the lowest bits are 0; `width` for 0 itself. */
+const trailingZeros = (value: bigint, width: number): number => (value === 0n ? width : bitLength(value & -value) - 1);
+
+/** Digits of the number in base two. */
+const bitLength = (value: bigint): number => value.toString(2).length;
 
 /** The block's address as text without prefix. */
 export function blockWords({ version, value }: AddressBlock): AddressWords {

@@ -7,6 +7,7 @@ import type { FieldId, FilterField } from '../fields.js';
 import { fieldOf, findField } from '../fields.js';
 import { lexFilter } from '../lexer.js';
 import type { LexicalToken } from '../lexer.js';
+import { filterLimits } from '../limits.js';
 import { keywords } from '../token-cursor.js';
 import { bareValueFields, phraseField, protocolWords, qualifiers } from '../words.js';
 
@@ -64,6 +65,7 @@ const wordRest = /[A-Za-z0-9_.:/%*?+\-µ]*/y;
 
 /** The context of an offset, 0 .. text.length. */
 export function contextAt(text: string, offset: number): CursorContext {
+  if (offset > filterLimits.lengthMax) return tooFar(offset);
   const left = text.slice(0, offset);
   const tokens = lexFilter(left).tokens.slice(0, -1); // without the end
   const last = tokens.at(-1);
@@ -82,6 +84,13 @@ export function contextAt(text: string, offset: number): CursorContext {
     replaceFrom: typed?.offset ?? offset,
     replaceTo: typed === undefined ? offset : endOf(text, offset, quote),
   };
+}
+
+/** Behind the longest filter nothing is read, and nothing can be offered. */
+function tooFar(offset: number): CursorContext {
+  const place = { prefix: '', quote: '' as const, replaceFrom: offset, replaceTo: offset };
+  const nowhere = { field: undefined, operator: undefined, side: undefined, afterProtocol: false, depth: 0 };
+  return { expected: 'nothing', ...nowhere, ...place };
 }
 
 /** What a text that is being typed stands for so far, near enough to find values by. */
