@@ -11,13 +11,18 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
+export interface ClientCertificateOptions {
+  readonly expired?: boolean;
+  readonly names?: readonly { readonly type: 'dns' | 'url' | 'email'; readonly value: string }[];
+}
+
 export interface TestAuthority {
   /** path of its certificate */
   readonly ca: string;
   /** A server's certificate for 127.0.0.1, ::1 and localhost. */
   server(options?: { readonly expired?: boolean }): Promise<CertificateFiles>;
   /** A client's certificate with this common name. */
-  client(commonName: string): Promise<CertificateFiles>;
+  client(commonName: string, options?: ClientCertificateOptions): Promise<CertificateFiles>;
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -84,6 +89,14 @@ export async function makeAuthority(folder: string, name = 'ca'): Promise<TestAu
         ],
         expired,
       ),
-    client: (commonName) => issue(commonName, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]),
+    client: (commonName, { expired = false, names = [] } = {}) =>
+      issue(
+        commonName,
+        [
+          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+          ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension([...names])] : []),
+        ],
+        expired,
+      ),
   };
 }

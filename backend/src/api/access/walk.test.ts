@@ -115,7 +115,7 @@ beforeAll(async () => {
     store: t.store,
     management: t.management,
     metrics: new Registry(),
-    status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+    status: () => ({ dependencies: [], watermarkMs: null }),
   });
   guarded = createApi(deps(), {
     listen: '127.0.0.1:0',
