@@ -98,6 +98,8 @@ export class Manager {
   private streamDamage: StreamDamage | null = null;
   private stored: AccountingReport = mergeAccounting([]);
   private hosts: readonly WorkerHost[] = [];
+  /** newer than that of the options */
+  private enrichment: EnrichmentData | null = null;
   /** latest counters by partition */
   private readonly limitsMet: LimitCounters[] = [];
   private readonly flowsLiveOf: number[] = [];
@@ -147,6 +149,7 @@ export class Manager {
 
   /** From the workers' next flush on, rows say this about addresses. */
   enrich(data: EnrichmentData): void {
+    this.enrichment = data;
     for (const host of this.hosts) host.enrich(data);
   }
 
@@ -181,6 +184,7 @@ export class Manager {
     if (this.stopRequested) shared.requestStop();
     const workerOptions: WorkerOptions = {
       ...options,
+      ...(this.enrichment && { enrichment: this.enrichment }),
       epoch: String(source.epoch),
       sourceName: source.name,
       source:

@@ -85,6 +85,17 @@ describe('an enricher', () => {
     expect(local([network('lab', ['169.254.0.0/16'], false)], '169.254.1.1')).toBe(false);
   });
 
+  it('leaves what stays on the link local, and named, inside a larger network', () => {
+    const enricher = new Enricher({
+      ...none,
+      networks: [network('world', ['::/0'], false), network('office', ['5.0.0.0/8'])],
+    });
+    expect(placeOf(enricher, '224.0.0.251')).toMatchObject({ network: 'world', local: true });
+    expect(placeOf(enricher, '9.9.9.9')).toMatchObject({ network: 'world', local: false });
+    expect(placeOf(enricher, '5.9.9.9')).toMatchObject({ network: 'office', local: true });
+    expect(placeOf(enricher, '10.0.0.1')).toMatchObject({ network: 'world', local: false });
+  });
+
   it('has the columns of a place ready as text', () => {
     const enricher = new Enricher({ networks: [network('my office', ['5.1.1.1'])], country, asn });
     const text = (address: string): string => {

@@ -67,28 +67,33 @@ const placesMaxDefault = 1 << 17;
 const nowhere = new NetworkTable(nowhereNetworks.map((network) => ({ network, value: 0 })));
 const utf8 = new TextEncoder();
 
-/** A network in the table: index = value. */
-interface Entry {
-  readonly name: string;
-  readonly local: boolean;
+/** Which configured network an address is in, and whether it is local. */
+interface Networks {
+  /** value: index in the configuration */
+  readonly names: NetworkTable;
+  /** value: 1 local, 0 not */
+  readonly locals: NetworkTable;
 }
 
-/** The table of configured and well-known networks; configured ones win where both have the same prefix. */
-function networkEntries(configured: readonly NetworkConfig[]): { table: NetworkTable; entries: Entry[] } {
-  const entries: Entry[] = [{ name: '', local: true }];
-  const prefixes: PrefixEntry[] = linkNetworks.map((network) => ({ network, value: 0 }));
+/**
+ * Two tables, because what never leaves the link stays local, and keeps the name, when it is inside a larger configured
+ * network such as ::/0 "internet". Configured prefixes win over well-known ones of the same length.
+ */
+function networksOf(configured: readonly NetworkConfig[]): Networks {
+  const names: PrefixEntry[] = [];
+  const locals: PrefixEntry[] = linkNetworks.map((network) => ({ network, value: 1 }));
   if (!configured.some((network) => network.local)) {
-    prefixes.push(...privateNetworks.map((network) => ({ network, value: 0 })));
+    locals.push(...privateNetworks.map((network) => ({ network, value: 1 })));
   }
-  for (const { name, cidr, local } of configured) {
-    const value = entries.push({ name, local }) - 1;
+  for (const [value, { cidr, local }] of configured.entries()) {
     for (const text of cidr) {
       const network = parseNetwork(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`);
       if (!network) throw new Error(`${text} is no network; the configuration's check should have said so`);
-      prefixes.push({ network, value });
+      names.push({ network, value });
+      locals.push({ network, value: local ? 1 : 0 });
     }
   }
-  return { table: new NetworkTable(prefixes), entries };
+  return { names: new NetworkTable(names), locals: new NetworkTable(locals) };
 }
 
 export class Enricher {
@@ -101,8 +106,8 @@ export class Enricher {
   private readonly bucketMask: number;
   private readonly placesMax: number;
   private hand = 0;
-  private table!: NetworkTable;
-  private entries!: Entry[];
+  private configured: readonly NetworkConfig[] = [];
+  private networks!: Networks;
   private country: Database | null = null;
   private asn: Database | null = null;
   /** by number; [0] is of nobody, so that 0 in the cache means an empty entry */
@@ -122,11 +127,11 @@ export class Enricher {
   load(data: EnrichmentData): void {
     const country = data.country ? new Database(data.country, { country: true, asn: false }) : null;
     const asn = data.asn ? new Database(data.asn, { country: false, asn: true }) : null;
-    const { table, entries } = networkEntries(data.networks);
+    const networks = networksOf(data.networks);
     this.country = country;
     this.asn = asn;
-    this.table = table;
-    this.entries = entries;
+    this.configured = data.networks;
+    this.networks = networks;
     this.forget();
   }
 
@@ -174,31 +179,31 @@ export class Enricher {
   }
 
   private resolve(a: number, b: number, c: number, d: number): number {
-    const network = this.table.find(a, b, c, d);
+    const network = this.networks.names.find(a, b, c, d);
+    const local = this.networks.locals.find(a, b, c, d) === 1;
     let country = 0;
     let asn = 0;
     if ((this.country || this.asn) && nowhere.find(a, b, c, d) < 0) {
       country = this.country?.find(a, b, c, d) ?? 0;
       asn = this.asn?.find(a, b, c, d) ?? 0;
     }
-    // Below 2^53: at most 2^20 records of each kind (database.ts), and 2^12 networks (the configuration's bound).
-    const key = (country * 0x100000 + asn) * 0x2000 + network + 1;
-    return this.placeNumbers.get(key) ?? this.addPlace(key, country, asn, network);
+    // 10 bits for two letters, 20 for autonomous systems (database.ts), 14 for networks (the configuration's bound): exact.
+    const key = (country * 0x100000 + asn) * 0x4000 + (network + 1) * 2 + (local ? 1 : 0);
+    return this.placeNumbers.get(key) ?? this.addPlace(key, country, asn, network, local);
   }
 
-  private addPlace(key: number, country: number, asn: number, network: number): number {
+  private addPlace(key: number, country: number, asn: number, network: number, local: boolean): number {
     if (this.places.length > this.placesMax) {
       this.counters.resets += 1;
       this.forget();
     }
     const system = this.asn?.record(asn);
-    const entry = this.entries[network];
     const place: Place = {
       country: this.country?.record(country).country ?? '',
       asn: system?.asn ?? 0,
       asName: system?.asName ?? '',
-      network: entry?.name ?? '',
-      local: entry?.local ?? false,
+      network: this.configured[network]?.name ?? '',
+      local,
     };
     const number = this.places.push(place) - 1;
     this.placeNumbers.set(key, number);
