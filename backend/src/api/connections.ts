@@ -6,9 +6,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 
-/** Watch a server's connections. The result closes those without a request. */
+/** Watch a server's connections. The result closes those without a request, and the others when they have their answer. */
 export function watchConnections(server: Server | TlsServer): () => void {
   const idle = new Set<Socket>();
+  let stopping = false;
   server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
     idle.add(socket);
     socket.once('close', () => idle.delete(socket));
@@ -17,10 +18,12 @@ export function watchConnections(server: Server | TlsServer): () => void {
     const { socket } = request;
     idle.delete(socket);
     response.once('close', () => {
-      if (!socket.destroyed) idle.add(socket);
+      if (stopping) socket.destroy();
+      else if (!socket.destroyed) idle.add(socket);
     });
   });
   return () => {
+    stopping = true;
     for (const socket of idle) socket.destroy();
   };
 }

@@ -8,31 +8,27 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import type { FrameValue } from '@netspectra/query';
+import type { FlowColumns } from '../planner/index.js';
 import { ApiError } from '../problem.js';
 import { answerForms } from './negotiate.js';
 import { csvHeader, encodeRows } from './encode.js';
-import type { Column } from './encode.js';
 
-/** Flows of one statement: few enough for memory, enough that the statement's own cost does not count. */
-export const exportPageRows = 20_000;
+/**
+ * Flows of one statement, some 40 MB while it is worked on. Every statement finds its page among all flows of the range, so
+ * larger pages make an export of many of them quicker: of 1M flows, 0.28 s a page, of which 0.13 s to find it.
+ */
+export const exportPageRows = 50_000;
 /** Flows that become text at a time. */
 const rowsPerPiece = 1_000;
 /** A reader that takes nothing for so long is gone. */
 const stalledMillisMax = 60_000;
-
-export interface ExportedPage {
-  readonly flows: readonly Readonly<Record<string, FrameValue>>[];
-  /** cursor of the next page; null at the end */
-  readonly next: string | null;
-}
 
 export interface FlowExport {
   readonly form: 'csv' | 'ndjson';
   /** flows at most */
   readonly limit: number;
   /** Ask for a page of so many flows. */
-  readonly page: (cursor: string | undefined, limit: number) => Promise<ExportedPage>;
+  readonly page: (cursor: string | undefined, limit: number) => Promise<FlowColumns>;
 }
 
 /** A bound on exports at once; each may keep the store busy for minutes. */
@@ -54,32 +50,16 @@ export class ExportSlots {
   }
 }
 
-/** Times of a flow record; its other fields are what their values are. */
-const timeFields = new Set(['first', 'last']);
-
-const columnsOf = (flow: Readonly<Record<string, FrameValue>>): Column[] =>
-  Object.entries(flow).map(([name, value]) => ({
-    name,
-    type: timeFields.has(name) ? 'time' : typeof value === 'number' ? 'number' : 'string',
-  }));
-
-async function* text({ form, limit, page }: FlowExport, first: ExportedPage): AsyncGenerator<string> {
-  let columns: Column[] | undefined;
+async function* text({ form, limit, page }: FlowExport, first: FlowColumns): AsyncGenerator<string> {
+  if (form === 'csv') yield csvHeader(first.columns);
   let left = limit;
   let current = first;
   for (;;) {
-    const flows = current.flows.slice(0, left);
-    const [sample] = flows;
-    if (!columns && sample) {
-      columns = columnsOf(sample);
-      if (form === 'csv') yield csvHeader(columns);
+    const rows = Math.min(current.rows, left);
+    for (let from = 0; from < rows; from += rowsPerPiece) {
+      yield encodeRows(form, current.columns, current, from, Math.min(rows, from + rowsPerPiece));
     }
-    for (let from = 0; columns && from < flows.length; from += rowsPerPiece) {
-      const piece = flows.slice(from, from + rowsPerPiece);
-      const values = columns.map(({ name }) => piece.map((flow) => flow[name]));
-      yield encodeRows(form, columns, { rows: piece.length, values }, 0, piece.length);
-    }
-    left -= flows.length;
+    left -= rows;
     if (current.next === null || left <= 0) return;
     current = await page(current.next, Math.min(exportPageRows, left));
   }

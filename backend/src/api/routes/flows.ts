@@ -2,7 +2,7 @@
 import { markFinal } from '../caching.js';
 import { ExportSlots, exportPageRows, sendFlows } from '../export/flow-export.js';
 import { negotiate } from '../export/negotiate.js';
-import { compileFilter, describePlan, flowPage, planFlowPage, windowMillis } from '../planner/index.js';
+import { compileFilter, describePlan, flowColumns, flowPage, planFlowPage, windowMillis } from '../planner/index.js';
 import { invalid } from '../problem.js';
 import { exportAnswers, flowPageMax, flowsQuerystring, flowsResponseSchema } from '../schemas/index.js';
 import { parseRange } from '../time.js';
@@ -40,13 +40,16 @@ export function flowsRoute(app: App, context: RouteContext): void {
         const page = { range, filter, limit: Math.min(size, limits.rowsMax - 1), order };
         const plan = planFlowPage(at === undefined ? page : { ...page, cursor: at }, windows);
         const result = await runner.run('flows', plan, signal);
-        return { plan, result, ...flowPage(plan, result.columns) };
+        return { plan, result };
       };
       if (form !== 'json') {
         return sendFlows(reply, slots, {
           form,
           limit: Math.min(limit ?? limits.exportRowsMax, limits.exportRowsMax),
-          page: (at, size) => ask(Math.min(size, exportPageRows), at ?? cursor),
+          page: async (at, size) => {
+            const { plan, result } = await ask(Math.min(size, exportPageRows), at ?? cursor);
+            return flowColumns(plan, result.columns);
+          },
         });
       }
       if (limit !== undefined && limit > flowPageMax) {
@@ -56,7 +59,8 @@ export function flowsRoute(app: App, context: RouteContext): void {
         );
       }
       const trust = await askTrust(context, range, signal);
-      const { plan, result, flows, next } = await ask(limit ?? pageDefault, cursor);
+      const { plan, result } = await ask(limit ?? pageDefault, cursor);
+      const { flows, next } = flowPage(plan, result.columns);
       const facts = {
         range: plan.range,
         tables: ['flows'] as const,
