@@ -192,6 +192,9 @@ describe('packet batch codec', () => {
     const { batch, header } = decoded(old);
     expect([...batch.tunnelId, ...batch.sourceAddress]).toEqual(new Array(10).fill(0));
     expect([header.samplingRate, header.partitions, header.complete]).toEqual([1, 1, false]);
+    expect(batch.samplingRate).toBe(1);
+    const sampled = decoded(schemaBatch.encode({ version: 1, probe: 'p', samplingRate: 512 }).finish());
+    expect(sampled.batch.samplingRate).toBe(512);
     expect(decoded(new Uint8Array(0)).batch.count).toBe(0);
   });
 

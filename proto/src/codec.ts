@@ -384,6 +384,7 @@ export function decodePacketBatch(message: Uint8Array, allocate?: (bytes: number
   const batch = new PacketBatch(rows, outerRows, allocate ? allocate(size) : new ArrayBuffer(size), payload);
   batch.count = rows;
   batch.outerCount = outerRows;
+  batch.samplingRate = header.samplingRate;
   for (const column of wireColumns) {
     const start = found.starts[column.field]!;
     if (start < 0) continue;

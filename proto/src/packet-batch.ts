@@ -148,6 +148,7 @@ function columnView(type: ColumnSpec['type'], buffer: ArrayBufferLike, offset: n
 const headerBytes = 64;
 const headerCount = 0;
 const headerOuterCount = 1;
+const headerSamplingRate = 2;
 
 /** Bytes a batch of this shape takes, without payload. */
 export function packetBatchBytes(rows: number, outerRows: number): number {
@@ -292,6 +293,17 @@ export class PacketBatch {
   }
   set outerCount(rows: number) {
     this.header[headerOuterCount] = rows;
+  }
+
+  /**
+   * One packet of so many was kept, for all rows; 1 = all. Whoever counts the rows counts each so many times, once (the
+   * engine, docs/architecture.md). 0 in the buffer stands for 1, so that a zeroed one says what it should.
+   */
+  get samplingRate(): number {
+    return this.header[headerSamplingRate]! || 1;
+  }
+  set samplingRate(rate: number) {
+    this.header[headerSamplingRate] = rate;
   }
 
   /**

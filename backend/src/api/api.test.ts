@@ -652,7 +652,7 @@ describe('listening', () => {
   const deps = () => ({
     store: t.store,
     metrics: new Registry(),
-    status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+    status: () => ({ dependencies: [], watermarkMs: null }),
   });
 
   test.each([

@@ -31,8 +31,6 @@ export interface ProcessStatus {
   readonly dependencies: readonly DependencyStatus[];
   /** event time below which nothing more is expected, milliseconds; null when it is not known here: the latest stored packet is taken */
   readonly watermarkMs: number | null;
-  /** 1 in how many packets is looked at; 1 = all */
-  readonly samplingRate: number;
   /** absent where no engine runs (a process of the API alone) */
   readonly engines?: readonly EngineStatus[];
 }

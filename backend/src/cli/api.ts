@@ -45,7 +45,7 @@ export async function serveApi(options: ApiOptions): Promise<number> {
       const { api, guard } = serviceOf(config, store, logger, {
         metrics,
         hosts: enrichment.hosts,
-        status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+        status: () => ({ dependencies: [], watermarkMs: null }),
       });
       await guard.announceFirstToken();
       const { address } = await api.start();

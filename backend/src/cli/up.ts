@@ -152,7 +152,6 @@ async function serve(
           },
         ],
         watermarkMs: last ? last.seconds * 1000 + Math.floor(last.nanoseconds / 1e6) : null,
-        samplingRate: 1,
         engines: [engineStatus(config, progress, stored())],
       };
     },

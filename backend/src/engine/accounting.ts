@@ -31,6 +31,8 @@ export interface AccountingReport {
   undecodable: number;
   /** of these, the ones whose own bytes are wrong: not cut by a snap length, not of a link type we do not know */
   badPackets: number;
+  /** highest sampling rate of the batches; what is counted here are the packets that were kept, not what they stand for */
+  samplingRate: number;
   /** null while nothing with a time was seen */
   first: Time | null;
   last: Time | null;
@@ -50,6 +52,7 @@ export function mergeAccounting(reports: readonly AccountingReport[]): Accountin
     sum.capturedBytes += report.capturedBytes;
     sum.undecodable += report.undecodable;
     sum.badPackets += report.badPackets;
+    if (report.samplingRate > sum.samplingRate) sum.samplingRate = report.samplingRate;
     if (report.first && (!sum.first || before(report.first, sum.first))) sum.first = report.first;
     if (report.last && (!sum.last || before(sum.last, report.last))) sum.last = report.last;
     for (const [name, { packets, bytes }] of Object.entries(report.protocols)) {
@@ -67,6 +70,7 @@ export class Accounting {
   private bytes = 0;
   private capturedBytes = 0;
   private badPackets = 0;
+  private samplingRate = 1;
   private firstSeconds = -1;
   private firstNanoseconds = 0;
   private lastSeconds = -1;
@@ -80,6 +84,7 @@ export class Accounting {
     const { layers, wireLength, capturedLength, timestampSeconds, timestampNanoseconds, reason } = batch;
     let bytes = 0;
     let captured = 0;
+    if (batch.samplingRate > this.samplingRate) this.samplingRate = batch.samplingRate;
     for (let i = 0; i < count; i += 1) {
       const row = rows[i]!;
       const bits = layers[row]!;
@@ -148,6 +153,7 @@ export class Accounting {
       capturedBytes: this.capturedBytes,
       undecodable,
       badPackets: this.badPackets,
+      samplingRate: this.samplingRate,
       first: this.firstSeconds < 0 ? null : { seconds: this.firstSeconds, nanoseconds: this.firstNanoseconds },
       last: this.lastSeconds < 0 ? null : { seconds: this.lastSeconds, nanoseconds: this.lastNanoseconds },
       protocols,
@@ -157,6 +163,7 @@ export class Accounting {
     this.bytes = 0;
     this.capturedBytes = 0;
     this.badPackets = 0;
+    this.samplingRate = 1;
     this.firstSeconds = -1;
     this.lastSeconds = -1;
     this.layerPackets.fill(0);

@@ -286,7 +286,8 @@ const probeStats = table(
   late_packets UInt64
   flows_folded UInt64
   flows_live UInt64
-  reasons Map(String, UInt64)`,
+  reasons Map(String, UInt64)
+  sampling_rate UInt32`,
 );
 
 export const tables: Readonly<Record<TableName, Table>> = {

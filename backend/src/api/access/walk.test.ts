@@ -24,6 +24,7 @@ const needs: Readonly<Record<string, Role>> = {
   'GET /api/v1/dimensions': 'viewer',
   'GET /api/v1/measures': 'viewer',
   'GET /api/v1/values': 'viewer',
+  'POST /api/v1/filter/complete': 'viewer',
   'POST /api/v1/filter/validate': 'viewer',
   'GET /api/v1/hosts/active': 'viewer',
   'GET /api/v1/hosts/{address}': 'viewer',

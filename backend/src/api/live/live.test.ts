@@ -83,7 +83,7 @@ beforeAll(async () => {
     },
     {
       config: { live: { intervalMs: 20, subscribersMax: 3, filtersMax: 2 } },
-      deps: { status: () => ({ dependencies: [], watermarkMs, samplingRate: 1 }) },
+      deps: { status: () => ({ dependencies: [], watermarkMs }) },
     },
   );
   ({ address } = await t.api.start());
@@ -263,7 +263,7 @@ test('a stream ends with the server', async () => {
   const deps = {
     store: t.store,
     metrics: new Registry(),
-    status: () => ({ dependencies: [], watermarkMs, samplingRate: 1 }),
+    status: () => ({ dependencies: [], watermarkMs }),
   };
   const other = createApi(deps, { listen: '127.0.0.1:0', live: { intervalMs: 20 } });
   const { address: where } = await other.start();

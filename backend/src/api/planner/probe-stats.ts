@@ -8,6 +8,8 @@ export interface ProbeStats {
   readonly drops: DropCounts;
   /** latest packet in the store, of any time, milliseconds; null when there is none */
   readonly lastPacketMs: number | null;
+  /** highest sampling rate in the range; 1 when every packet was kept */
+  readonly samplingRate: number;
 }
 
 /** The statement: sums of the reports whose packets lie in the range, and the latest packet of all. */
@@ -20,7 +22,7 @@ export function planProbeStats(range: TimeRange): { sql: string; params: QueryPa
     (name) => `sumIf(${name}, ${inRange}) AS s_${name}`,
   );
   return {
-    sql: `SELECT ${sums.join(', ')}, count() AS reports, toUnixTimestamp64Milli(max(last_packet)) AS s_last FROM probe_stats`,
+    sql: `SELECT ${sums.join(', ')}, count() AS reports, maxIf(sampling_rate, ${inRange}) AS s_sampling, toUnixTimestamp64Milli(max(last_packet)) AS s_last FROM probe_stats`,
     params: binder.params,
   };
 }
@@ -37,5 +39,6 @@ export function probeStatsOf(columns: Columns): ProbeStats {
       latePackets: sum('late_packets'),
     },
     lastPacketMs: reports === 0 ? null : columns.number('s_last', 0),
+    samplingRate: Math.max(1, columns.number('s_sampling', 0) ?? 1),
   };
 }

@@ -50,7 +50,7 @@ it('is not there in a process that knows nothing', async () => {
       store: known.store,
       management: known.management,
       metrics: new Registry(),
-      status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+      status: () => ({ dependencies: [], watermarkMs: null }),
     },
     { listen: '127.0.0.1:0' },
   );

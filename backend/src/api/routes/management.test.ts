@@ -68,7 +68,7 @@ beforeAll(async () => {
       store,
       management,
       metrics: new Registry(),
-      status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+      status: () => ({ dependencies: [], watermarkMs: null }),
     },
     { listen: '127.0.0.1:0', access: { adminToken } },
   );

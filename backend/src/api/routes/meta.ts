@@ -18,14 +18,13 @@ export interface ApiAnswerMeta extends AnswerMeta {
 export interface Trust extends ProbeStats {
   /** event time up to which all is stored, ms; null when nothing is */
   readonly watermarkMs: number | null;
-  readonly samplingRate: number;
 }
 
 export async function askTrust(context: RouteContext, range: TimeRange, signal: AbortSignal): Promise<Trust> {
   const { columns } = await context.runner.run('probe_stats', planProbeStats(range), signal);
   const stats = probeStatsOf(columns);
-  const { watermarkMs, samplingRate } = context.status();
-  return { ...stats, watermarkMs: watermarkMs ?? stats.lastPacketMs, samplingRate };
+  const { watermarkMs } = context.status();
+  return { ...stats, watermarkMs: watermarkMs ?? stats.lastPacketMs };
 }
 
 /** What an answer says of itself; of several statements together where it took several. */

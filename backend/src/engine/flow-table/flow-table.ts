@@ -127,6 +127,8 @@ export class FlowTable {
   live = 0;
   /** packets that came for a window before the newest one */
   latePackets = 0;
+  /** what every packet of the batch at hand stands for: packets, bytes and TCP events count so many times */
+  private weight = 1;
 
   /** Rows: called for a flow record that has packets and, with windows on, is about to be emptied. */
   onRow: ((flow: number, reason: number) => void) | undefined = undefined;
@@ -315,6 +317,7 @@ export class FlowTable {
   track(selection: PacketSelection): void {
     const { batch, rows, count, flow, direction, events } = selection;
     const { layers, flowHash } = batch;
+    this.weight = batch.samplingRate;
     for (let start = 0; start < count; start += blockPackets) {
       const end = Math.min(count, start + blockPackets);
       // Room for a block of new flows first, so that nothing moves while the block is counted.
@@ -470,9 +473,10 @@ export class FlowTable {
     const counter = record >>> 1;
     const packets = counter + (clientPackets >> 1) + fromServer;
     const before = float[counter + (clientPackets >> 1)]! + float[counter + (serverPackets >> 1)]!;
-    float[packets] = float[packets]! + 1;
+    const weight = this.weight;
+    float[packets] = float[packets]! + weight;
     const bytes = counter + (clientBytes >> 1) + fromServer;
-    float[bytes] = float[bytes]! + batch.wireLength[row]!;
+    float[bytes] = float[bytes]! + batch.wireLength[row]! * weight;
     if (before === 0) {
       hot[record + firstSeconds] = seconds;
       hot[record + firstNanoseconds] = nanoseconds;
@@ -608,15 +612,21 @@ export class FlowTable {
     }
     if (batch.tcpWindow[row] === 0 && (flags & (tcpRst | tcpSyn | tcpFin)) === 0) {
       event |= PacketEvent.ZeroWindow;
-      cold[low + clientZeroWindows + fromServer] = cold[low + clientZeroWindows + fromServer]! + 1;
+      this.addEvent(low + clientZeroWindows + fromServer);
     }
     if (event & PacketEvent.Retransmission) {
-      cold[low + clientRetransmissions + fromServer] = cold[low + clientRetransmissions + fromServer]! + 1;
+      this.addEvent(low + clientRetransmissions + fromServer);
     } else if (event & PacketEvent.OutOfOrder) {
-      cold[low + clientOutOfOrder + fromServer] = cold[low + clientOutOfOrder + fromServer]! + 1;
+      this.addEvent(low + clientOutOfOrder + fromServer);
     }
     hot[record + meta] = state;
     return event;
+  }
+
+  /** These counters have 32 bits: at their end they stop, they do not begin anew. */
+  private addEvent(word: number): void {
+    const sum = this.cold[word]! + this.weight;
+    this.cold[word] = sum > 0xffffffff ? 0xffffffff : sum;
   }
 
   /** Write out every record that has packets; the counters restart, the flows live on. */

@@ -37,5 +37,6 @@ export function writeProbeStats(rows: RowSink, accounting: AccountingReport, sta
   row.number(stats.flowsFolded);
   row.number(stats.flowsLive);
   row.map(accounting.reasons);
+  row.number(accounting.samplingRate);
   row.end();
 }

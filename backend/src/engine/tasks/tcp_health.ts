@@ -56,24 +56,27 @@ export const tcpHealthTask = defineTask({
         const { batch, rows, count, flow, events } = selection;
         const { layers, tcpFlags, wireLength, timestampSeconds, vlan } = batch;
         const values = table.values;
+        // Round trips stay as many as were measured: they are samples, not traffic.
+        const weight = batch.samplingRate;
         for (let i = 0; i < count; i += 1) {
           const row = rows[i]!;
           if ((layers[row]! & Layer.HasTcp) === 0) continue;
           const seconds = timestampSeconds[row]!;
           if (table.full) drain();
           const at = context.windows ? table.at(seconds - (seconds % window), vlan[row]!, 0, 0) : table.at(0, 0, 0, 0);
-          values[at + packets!] = values[at + packets!]! + 1;
-          values[at + bytes!] = values[at + bytes!]! + wireLength[row]!;
+          values[at + packets!] = values[at + packets!]! + weight;
+          values[at + bytes!] = values[at + bytes!]! + wireLength[row]! * weight;
           const flags = tcpFlags[row]!;
           if (flags & 7) {
             const which = flags & 4 ? rst! : flags & 2 ? (flags & 16 ? synAck! : syn!) : fin!;
-            values[at + which] = values[at + which]! + 1;
+            values[at + which] = values[at + which]! + weight;
           }
           const event = events[i]!;
           if (event === 0) continue;
-          if (event & PacketEvent.Retransmission) values[at + retransmissions!] = values[at + retransmissions!]! + 1;
-          if (event & PacketEvent.OutOfOrder) values[at + outOfOrder!] = values[at + outOfOrder!]! + 1;
-          if (event & PacketEvent.ZeroWindow) values[at + zeroWindows!] = values[at + zeroWindows!]! + 1;
+          if (event & PacketEvent.Retransmission)
+            values[at + retransmissions!] = values[at + retransmissions!]! + weight;
+          if (event & PacketEvent.OutOfOrder) values[at + outOfOrder!] = values[at + outOfOrder!]! + weight;
+          if (event & PacketEvent.ZeroWindow) values[at + zeroWindows!] = values[at + zeroWindows!]! + weight;
           if (event & PacketEvent.RttMeasured) {
             const nanoseconds = context.flowTable.rttNanoseconds(flow[i]!);
             values[at + rttCount!] = values[at + rttCount!]! + 1;

@@ -36,6 +36,7 @@ export const trafficTask = defineTask({
         const { batch, rows, count, flow, direction } = selection;
         const { layers, wireLength, timestampSeconds, vlan, etherType, protocol, sourcePort, destinationPort } = batch;
         const application = context.flowTable.application;
+        const weight = batch.samplingRate;
         const values = table.values;
         for (let i = 0; i < count; i += 1) {
           const row = rows[i]!;
@@ -63,8 +64,8 @@ export const trafficTask = defineTask({
             network,
             code,
           );
-          values[at] = values[at]! + 1;
-          values[at + 1] = values[at + 1]! + wireLength[row]!;
+          values[at] = values[at]! + weight;
+          values[at + 1] = values[at + 1]! + wireLength[row]! * weight;
         }
       },
       flush: drain,
