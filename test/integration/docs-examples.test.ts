@@ -134,15 +134,6 @@ it('the message about a damaged file is the one on the page', async () => {
   expect(page).toContain(stderr);
 });
 
-it('docs/up.md lists the metrics that there are', async () => {
-  const page = readFileSync(join(repository, 'docs/up.md'), 'utf8');
-  const address = await serving();
-  const metrics = await fetch(`http://${address}/metrics`).then((answer) => answer.text());
-  const served = [...metrics.matchAll(/^# HELP (netspectra_\w+)/gm)].map(([, name]) => name!);
-  const told = [...page.matchAll(/^\| `(netspectra_\w+)/gm)].map(([, name]) => name!);
-  expect(told.sort()).toEqual(served.sort());
-});
-
 describe('README.md', () => {
   const readme = readFileSync(join(repository, 'README.md'), 'utf8');
   const blocks = [...readme.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text]) => text!);

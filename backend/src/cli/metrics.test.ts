@@ -1,0 +1,169 @@
+/**
+ * docs/metrics.md is made from the metrics themselves: `npx vitest run backend/src/cli/metrics.test.ts -u` writes it anew.
+ * What a real Prometheus makes of them: test/integration/prometheus.test.ts.
+ */
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../config/index.js';
+import { mergeAccounting } from '../engine/accounting.js';
+import type { Store } from '../storage/index.js';
+import { tables } from '../tables/index.js';
+import { registerEngineMetrics, registerProcessMetrics, registerStoreMetrics } from './metrics.js';
+import type { EngineFigures } from './metrics.js';
+import { serviceOf } from './service.js';
+
+const figures = (over: Partial<EngineFigures> = {}): EngineFigures => ({
+  stored: () => mergeAccounting([]),
+  packetsRead: () => 0,
+  captureBytesRead: () => 0,
+  captureBytes: () => 0,
+  limits: () => ({}),
+  held: () => ({ flows: 0, flushes: 0, chunks: 0 }),
+  ...over,
+});
+const counters = { flushes: 0, inserts: 0, rows: 0, bytes: 0, retries: 0, failures: 0 };
+
+/** The registry of a process as `up` and `api` wire it, over a store that is never asked. */
+async function registryOf(process: 'up' | 'api'): Promise<Registry> {
+  const metrics = new Registry();
+  registerProcessMetrics(metrics, '0.0.0');
+  if (process === 'up') {
+    registerEngineMetrics(metrics, figures());
+    registerStoreMetrics(metrics, () => counters);
+  }
+  const store = {} as Store;
+  const { api } = serviceOf(
+    loadConfig({ path: undefined, env: {}, taskSchemas: [] }),
+    store,
+    pino({ level: 'silent' }),
+    {
+      metrics,
+      status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+    },
+  );
+  await api.app.ready();
+  await api.stop();
+  return metrics;
+}
+
+interface Told {
+  name: string;
+  type: string;
+  help: string;
+  labels: readonly string[];
+}
+
+/** Ours; those of prom-client differ by platform. */
+function toldBy(registry: Registry): Told[] {
+  const ours = registry.getMetricsAsArray().filter(({ name }) => name.startsWith('netspectra_'));
+  return ours.map((metric) => {
+    // prom-client's types leave out what every metric has.
+    const {
+      name,
+      help,
+      type,
+      labelNames = [],
+    } = metric as unknown as {
+      name: string;
+      help: string;
+      type: string;
+      labelNames?: readonly string[];
+    };
+    return { name, help: help.replace(/\.$/, ''), type, labels: labelNames.filter((label) => label !== 'le') };
+  });
+}
+
+const parts: readonly [title: string, text: string, prefix: RegExp][] = [
+  [
+    'Packets',
+    'What was read and what became of it. `netspectra_packets_read_total` minus `netspectra_packets_stored_total` is under way.',
+    /^netspectra_(packets|bytes|decode|capture)_/,
+  ],
+  ['Engine', 'What it holds at the moment, and the limits it met.', /^netspectra_engine_/],
+  ['Store', 'What was written.', /^netspectra_store_/],
+  ['API', 'What was asked.', /^netspectra_(api|live)_/],
+  [
+    'Process',
+    'Besides, what prom-client tells of Node.js and the operating system: CPU (`process_cpu_seconds_total`), memory ' +
+      '(`process_resident_memory_bytes`, `nodejs_heap_*`, `nodejs_external_memory_bytes`), open files (`process_open_fds`, on ' +
+      'Linux), lag of the event loop (`nodejs_eventloop_lag_*_seconds`), garbage collection (`nodejs_gc_duration_seconds`).',
+    /^netspectra_build_/,
+  ],
+];
+
+function pageOf(up: readonly Told[], api: readonly Told[]): string {
+  const alone = new Set(api.map(({ name }) => name));
+  const rows = (prefix: RegExp): string =>
+    up
+      .filter(({ name }) => prefix.test(name))
+      .map(
+        ({ name, type, help, labels }) =>
+          `| \`${name}${labels.length ? `{${labels.join(',')}}` : ''}\` | ${type} | ${alone.has(name) ? 'up, api' : 'up'} | ${help} |`,
+      )
+      .join('\n');
+  const head = `# Metrics
+
+<!-- Made by backend/src/cli/metrics.test.ts from the metrics themselves: change the text there. -->
+
+\`GET /metrics\` of every process, in the Prometheus text format; a token needs the role viewer. Counters begin at 0 when the
+process starts. No label holds anything from the wire, so the number of series does not grow with the traffic.
+
+\`\`\`yaml
+scrape_configs:
+  - job_name: netspectra
+    static_configs: [{ targets: ['127.0.0.1:8080'] }]
+    # authorization: { credentials_file: /etc/prometheus/netspectra-token }
+\`\`\`
+
+Worth an alert: \`netspectra_store_failures_total\` rising (flushes are given up: data is missing until the capture is read
+again), \`rate(netspectra_store_retries_total[5m]) > 0\` for long (the store is slow or away), \`netspectra_engine_flushes_waiting\`
+at twice the number of workers (the store is slower than the traffic), \`netspectra_engine_limits_total{limit="flows_folded"}\`
+rising (more flows than \`engine.flow_table.max_flows\`), and \`netspectra_api_queries_waiting\` above 0 for long.
+`;
+  const sections = parts.map(
+    ([title, text, prefix]) =>
+      `\n## ${title}\n\n${text}\n\n| metric | type | process | meaning |\n| --- | --- | --- | --- |\n${rows(prefix)}\n`,
+  );
+  return head + sections.join('');
+}
+
+describe('metrics', () => {
+  it('are all in docs/metrics.md, which says nothing else', async () => {
+    const up = toldBy(await registryOf('up'));
+    const api = toldBy(await registryOf('api'));
+    const told = up.filter(({ name }) => parts.some(([, , prefix]) => prefix.test(name)));
+    expect(told.map(({ name }) => name)).toEqual(up.map(({ name }) => name));
+    expect(api.filter(({ name }) => !up.some((other) => other.name === name))).toEqual([]);
+    await expect(pageOf(up, api)).toMatchFileSnapshot('../../../docs/metrics.md');
+  });
+
+  it('show what the engine and the writer tell, counters as counters', async () => {
+    const registry = new Registry();
+    const account = { ...mergeAccounting([]), packets: 7, bytes: 900, undecodable: 2, reasons: { tcp_cut: 2 } };
+    registerEngineMetrics(registry, figures({ stored: () => account, limits: () => ({ flows_folded: 3 }) }));
+    const observer = registerStoreMetrics(registry, () => ({ ...counters, retries: 4 }));
+    observer.inserted('flows', 10, 1000, 0.05);
+    observer.inserted('flows', 5, 500, 0.5);
+    observer.flushed(0.6, true);
+    for (let asked = 0; asked < 2; asked += 1) {
+      const text = await registry.metrics();
+      for (const line of [
+        '# TYPE netspectra_packets_stored_total counter',
+        'netspectra_packets_stored_total 7',
+        'netspectra_decode_errors_total{reason="tcp_cut"} 2',
+        'netspectra_engine_limits_total{limit="flows_folded"} 3',
+        'netspectra_store_retries_total 4',
+        'netspectra_store_rows_total{table="flows"} 15',
+        'netspectra_store_bytes_total{table="flows"} 1500',
+        'netspectra_store_rows_total{table="dns"} 0',
+        'netspectra_store_insert_duration_seconds_count{table="flows"} 2',
+        'netspectra_store_flush_duration_seconds_count 1',
+      ]) {
+        expect(text.split('\n'), line).toContain(line);
+      }
+    }
+    const byTable = (await registry.metrics()).match(/^netspectra_store_rows_total\{/gm);
+    expect(byTable).toHaveLength(Object.keys(tables).length);
+  });
+});
