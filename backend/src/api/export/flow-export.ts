@@ -69,8 +69,7 @@ async function* text({ form, limit, page }: FlowExport, first: FlowColumns): Asy
 export async function sendFlows(reply: FastifyReply, slots: ExportSlots, job: FlowExport): Promise<FastifyReply> {
   slots.take(reply);
   const first = await job.page(undefined, Math.min(exportPageRows, job.limit));
-  const { socket } = reply.raw;
-  socket?.setTimeout(stalledMillisMax, () => socket.destroy());
+  reply.raw.setTimeout(stalledMillisMax, () => reply.raw.destroy());
   return reply
     .type(`${answerForms[job.form]}; charset=utf-8`)
     .header('content-disposition', `attachment; filename="flows.${job.form}"`)

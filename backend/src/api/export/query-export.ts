@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Frame } from '@netspectra/query';
+import { markFinal } from '../caching.js';
 import { ApiError } from '../problem.js';
 import type { ProblemError, ProblemKind } from '../problem.js';
 import { problemKinds } from '../problem.js';
@@ -27,7 +28,7 @@ function* text(form: 'csv' | 'ndjson', { columns, blocks }: Tidy): Generator<str
 }
 
 type Result =
-  | { readonly frames: readonly Frame[] }
+  | { readonly frames: readonly Frame[]; readonly meta: { readonly partial: boolean } }
   | { readonly error: string; readonly status: number; readonly errors?: readonly ProblemError[] };
 
 /** The failure of the one query as the failure of the request. */
@@ -37,10 +38,15 @@ function failureOf({ error, status, errors }: Extract<Result, { error: string }>
   return new ApiError(kind ?? 'internal', error, errors);
 }
 
-/** Answer the routes of this scope in the form that `Accept` prefers. */
+const isFinal = (result: Result): boolean => 'meta' in result && result.meta.partial === false;
+
+/** Answer the routes of this scope in the form that `Accept` prefers, with a tag, and to be kept when it is final. */
 export function exportAnswers(scope: FastifyInstance): void {
   const forms = new WeakMap<FastifyRequest, Exclude<AnswerForm, 'json'>>();
   const tables = new WeakMap<FastifyRequest, Tidy>();
+  scope.addHook('onRoute', (route) => {
+    route.config = { ...route.config, etag: true };
+  });
   scope.addHook('preHandler', async (request) => {
     const form = negotiate(request.headers.accept);
     if (form === 'json') return;
@@ -53,11 +59,15 @@ export function exportAnswers(scope: FastifyInstance): void {
   });
   scope.addHook('preSerialization', async (request, reply, payload) => {
     const { results } = payload as { results?: Readonly<Record<string, Result>> };
-    if (!forms.has(request) || reply.statusCode !== 200 || !results) return payload;
+    if (reply.statusCode !== 200 || !results) return payload;
+    markFinal(reply, Object.values(results).every(isFinal));
+    if (!forms.has(request)) return payload;
     const [result] = Object.values(results);
     if (!result) throw new Error('an answer without a result');
     if ('error' in result) throw failureOf(result);
     tables.set(request, tidyFrames(result.frames));
+    // Another form of the same answer is another thing to keep.
+    void reply.header('etag', String(reply.getHeader('etag')).replace(/"$/, `-${forms.get(request)}"`));
     return {};
   });
   scope.addHook('onSend', async (request, reply, payload) => {
