@@ -140,7 +140,9 @@ GROUP BY window_start, other, ${keys.join(', ')}`;
 const quickCodecs = [
   'client_ip IPv6 CODEC(LZ4)',
   'server_ip IPv6 CODEC(LZ4)',
-  ...['client_packets', 'client_bytes', 'server_packets', 'server_bytes'].map((name) => `${name} UInt64 CODEC(T64, LZ4)`),
+  ...['client_packets', 'client_bytes', 'server_packets', 'server_bytes'].map(
+    (name) => `${name} UInt64 CODEC(T64, LZ4)`,
+  ),
 ];
 
 export const rollups004: Migration = {
