@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
+  captureFilter,
   fieldTables,
   filterFields,
   filterTables,
@@ -109,6 +110,14 @@ describe('docs/query-language.md', () => {
     expect(result.ok && formatFilter(result.filter)).toBe(long);
   });
 
+  it.each(tableRows("filter | for libpcap (untagged frames, `encapsulated: 'outer'`)"))(
+    'makes of %s for libpcap %s',
+    (filter, text) => {
+      const options = { link: 'other', encapsulated: 'outer' } as const;
+      expect(captureFilter(filter, options)).toMatchObject({ ok: true, text });
+    },
+  );
+
   it.each(tableRows('filter | message | suggestion'))('explains %s', (filter, message, suggestion) => {
     const result = parseFilter(filter);
     const error = result.ok ? undefined : result.errors[0];
@@ -117,7 +126,8 @@ describe('docs/query-language.md', () => {
   });
 
   const queries = blocks('json').flatMap((block) => {
-    const value = JSON.parse(block) as Query | QueryRequest;
+    const value = JSON.parse(block) as Query | Query[] | QueryRequest;
+    if (Array.isArray(value)) return value;
     if (!('queries' in value)) return [value];
     expect(parseTime(value.from)).toBeLessThan(parseTime(value.to)!);
     return [...value.queries];

@@ -1,8 +1,21 @@
-/** POST /api/v1/filter/validate: is this a filter, what does it mean, and where is it wrong. */
-import { validateFilter } from '@netspectra/query';
+/** POST /api/v1/filter/…: is this a filter, what does it mean, where is it wrong, and how can it go on. */
+import { captureFilter, completeFilter, validateFilter } from '@netspectra/query';
 import { filterErrors } from '../planner/index.js';
-import { answers, filterValidateResponseSchema, filterValidateSchema } from '../schemas/index.js';
+import {
+  answers,
+  filterCompleteResponseSchema,
+  filterCompleteSchema,
+  filterValidateResponseSchema,
+  filterValidateSchema,
+} from '../schemas/index.js';
 import type { App } from './context.js';
+
+const pointer = '#/filter';
+
+function captureOf(filter: string) {
+  const result = captureFilter(filter);
+  return result.ok ? result : { ok: false as const, reasons: filterErrors(result.reasons, pointer) };
+}
 
 export function filterRoute(app: App): void {
   app.post(
@@ -18,9 +31,29 @@ export function filterRoute(app: App): void {
       },
     },
     async (request, reply) => {
-      const result = validateFilter(request.body.filter);
-      if (result.ok) return reply.send(result);
-      return reply.send({ ...result, errors: filterErrors(result.errors, '#/filter') });
+      const { filter } = request.body;
+      const result = validateFilter(filter);
+      if (result.ok) return reply.send({ ...result, capture: captureOf(filter) });
+      return reply.send({ ...result, errors: filterErrors(result.errors, pointer) });
+    },
+  );
+
+  app.post(
+    '/api/v1/filter/complete',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['query'],
+        summary: 'What could be typed next in a filter',
+        description:
+          'Fields, operators, values and keywords that fit at the cursor, best first, also in wrong and unfinished texts.',
+        body: filterCompleteSchema,
+        response: answers('What could stand at the cursor', filterCompleteResponseSchema),
+      },
+    },
+    async (request, reply) => {
+      const { filter, offset = filter.length, values = [] } = request.body;
+      return reply.send(completeFilter(filter, offset, { values }));
     },
   );
 }

@@ -13,9 +13,9 @@ export const time = (description: string) =>
 /** The id of a measure or a dimension. */
 export const id = (description: string) => Type.String({ minLength: 1, maxLength: 64, description });
 
-/** Text of a filter; its own limit is in the filter language. */
+/** Text of a filter; longer than a filter may be, so that its reader can say where it gets too long. */
 export const filterText = Type.String({
-  maxLength: filterLimits.lengthMax,
+  maxLength: 4 * filterLimits.lengthMax,
   description: 'filter language, see docs/query-language.md',
   examples: ['src_ip in 192.0.2.0/24 and dst_port = 443'],
 });
