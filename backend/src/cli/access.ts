@@ -11,7 +11,7 @@ import type { Store } from '../storage/index.js';
 
 /**
  * How the API is guarded, from the configuration.
- * @throws UserError NS_CONFIG_INVALID: a network that is none, or an address to listen on that needs tokens or TLS
+ * @throws UserError NS_CONFIG_INVALID: a network or token that is none, or an address to listen on that needs tokens or TLS
  */
 export function accessConfig({ api }: Pick<Config, 'api'>): AccessConfig {
   const { tls } = api;
@@ -20,6 +20,13 @@ export function accessConfig({ api }: Pick<Config, 'api'>): AccessConfig {
     throw new UserError(
       'NS_CONFIG_INVALID',
       `api.trusted_proxies: "${wrong}" is no network, for example 10.0.0.0/8 or 2001:db8::/32`,
+    );
+  }
+  // Not in the schema: what `config print` masks must still load.
+  if (!/^$|^[A-Za-z0-9._~+/-]{16,512}=*$/.test(api.admin_token)) {
+    throw new UserError(
+      'NS_CONFIG_INVALID',
+      'api.admin_token: expected 16 to 512 letters, digits and . _ ~ + / -, as random as "openssl rand -hex 32"',
     );
   }
   const access: AccessConfig = {
@@ -68,7 +75,7 @@ export function guardApi(config: Pick<Config, 'api'>, store: Store, logger: Fast
       if (config.api.admin_token !== '') return;
       const first = await management.tokens.createFirst();
       if (!first) return;
-      logger.warn({ token: first.version.id }, "the first administrator's token was made and shown on standard error");
+      logger.info({ token: first.version.id }, "the first administrator's token was made and shown on standard error");
       process.stderr.write(
         `netspectra: first start; the administrator's token, shown only now: ${first.text} (docs/access.md)\n`,
       );

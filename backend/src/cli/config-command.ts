@@ -1,11 +1,12 @@
 /** `netspectra config check` and `netspectra config print`. */
 import { ConfigError, configJsonSchema, issueText, loadConfig, printConfig } from '../config/index.js';
 import { taskSchemas } from '../engine/tasks/index.js';
+import { accessConfig } from './access.js';
 
 /** Says every mistake on a line of its own. @returns exit code 0 or 2 */
 export async function checkConfig(path: string | undefined): Promise<number> {
   try {
-    loadConfig({ path, env: process.env, taskSchemas: taskSchemas() });
+    accessConfig(loadConfig({ path, env: process.env, taskSchemas: taskSchemas() }));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const issue of error.issues) process.stderr.write(`${issueText(issue, error.file)}\n`);

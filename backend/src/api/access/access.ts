@@ -172,7 +172,8 @@ export class Access {
     return new ApiError(
       'forbidden',
       kind === 'loopback'
-        ? `this needs the role ${role}: without a token, requests over loopback have the role ${has}`
+        ? `this needs the role ${role}: without a token, requests over loopback have the role ${has}; ` +
+          "the administrator's token was shown at the first start, or set NETSPECTRA_ADMIN_TOKEN"
         : `this needs the role ${role}; the ${kind === 'certificate' ? 'certificate' : 'token'} has the role ${has}`,
     );
   }
