@@ -27,6 +27,25 @@ export async function askTrust(context: RouteContext, range: TimeRange, signal: 
   return { ...stats, watermarkMs: watermarkMs ?? stats.lastPacketMs };
 }
 
+/** Trust data of two ranges together. */
+export async function trustOfBoth(
+  context: RouteContext,
+  ranges: readonly [TimeRange, TimeRange],
+  signal: AbortSignal,
+): Promise<Trust> {
+  const [a, b] = await Promise.all([askTrust(context, ranges[0], signal), askTrust(context, ranges[1], signal)]);
+  return {
+    ...a,
+    samplingRate: Math.max(a.samplingRate, b.samplingRate),
+    drops: {
+      kernelDropped: a.drops.kernelDropped + b.drops.kernelDropped,
+      undecodable: a.drops.undecodable + b.drops.undecodable,
+      flowsFolded: a.drops.flowsFolded + b.drops.flowsFolded,
+      latePackets: a.drops.latePackets + b.drops.latePackets,
+    },
+  };
+}
+
 /** What an answer says of itself; of several statements together where it took several. */
 export type AnswerFacts = Omit<Answered, 'frames'> & { readonly nextCursor?: string | null };
 

@@ -2,11 +2,11 @@
 import type { Query, TimeRange } from '@netspectra/query';
 import { answerQuery, checkQuery } from '../planner/index.js';
 import { ApiError, invalid, problemOf } from '../problem.js';
-import { answers, queryRequestSchema, queryResponseSchema } from '../schemas/index.js';
+import { exportAnswers, queryRequestSchema, queryResponseSchema } from '../schemas/index.js';
 import type { QueryBody } from '../schemas/index.js';
 import { parseRange } from '../time.js';
 import type { App, RouteContext } from './context.js';
-import { askTrust, metaOf } from './meta.js';
+import { askTrust, metaOf, trustOfBoth } from './meta.js';
 import type { Trust } from './meta.js';
 
 /** A query with its defaults; ids are checked by the planner, which can say what was meant. */
@@ -37,7 +37,10 @@ export async function answer(
     limits,
     watermarkMs: trust.watermarkMs,
   });
-  return { frames: answered.frames, meta: metaOf(answered, trust) };
+  // An answer about two ranges is to be trusted as far as the drops of both allow.
+  const { before, range: after } = answered;
+  const trusted = before ? await trustOfBoth(context, [after, before], signal) : trust;
+  return { frames: answered.frames, meta: metaOf(answered, trusted) };
 }
 
 export function queryRoute(app: App, context: RouteContext): void {
@@ -51,7 +54,7 @@ export function queryRoute(app: App, context: RouteContext): void {
         description:
           'Runs every query over the range. A query that fails gives `error` and `status` under its refId and leaves the others alone.',
         body: queryRequestSchema,
-        response: answers('An answer or an error for each refId', queryResponseSchema),
+        response: exportAnswers('An answer or an error for each refId', queryResponseSchema),
       },
     },
     async (request, reply) => {

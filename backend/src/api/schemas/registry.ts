@@ -48,7 +48,7 @@ export const measuresResponseSchema = Type.Object({
       label: Type.String(),
       description: Type.String(),
       unit: Type.String({ description: "Grafana's unit id" }),
-      kind: Type.String({ description: 'sum, rate, ratio, distinct, average or quantile' }),
+      kind: Type.String({ description: 'sum, rate, rate_quantile, share, ratio, distinct, average or quantile' }),
       tables: tableNames,
     }),
   ),
