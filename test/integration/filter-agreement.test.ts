@@ -15,6 +15,10 @@ import {
   fieldCode,
   fieldTables,
   filterFields,
+  FlowRow,
+  flowNumberAt,
+  flowRowColumns,
+  flowTextAt,
   formatFilter,
   isDirectedFilter,
   joined,
@@ -664,6 +668,28 @@ function predicateRows(table: FilterTable, filter: FilterNode): string {
     })
     .join(' ');
 }
+
+/** The same flow as the row that live data and detectors fill. */
+function flowRowOf(row: Row): FlowRow {
+  const flow = new FlowRow();
+  for (const column of flowRowColumns.numbers) {
+    flow.numbers[flowNumberAt(column)] = Number(row[column === 'duration_ns' ? 'length' : column]);
+  }
+  for (const column of flowRowColumns.texts) flow.texts[flowTextAt(column)] = String(row[column]);
+  flow.addresses.set([...wordsOf(String(row['client_ip'])), ...wordsOf(String(row['server_ip']))]);
+  return flow;
+}
+
+describe('flow rows', () => {
+  it(`answer as the reference reader does (seed ${seed})`, () => {
+    const flows = rows.flows.map(flowRowOf);
+    for (const filter of fc.sample(filterFor('flows'), { seed: seed + 2, numRuns: 500 })) {
+      const matches = eitherDirection(compilePredicate(filter), isDirectedFilter(filter, 'flows'));
+      const found = flows.flatMap((flow, id) => (matches(flow) ? [id] : []));
+      expect(found.join(' '), `seed ${seed}: ${formatFilter(filter)}`).toBe(predicateRows('flows', filter));
+    }
+  });
+});
 
 describe('filters', () => {
   it.each(filterTableNames)('the reference reader has every field of %s', (table) => {

@@ -8,6 +8,7 @@ export { nearest, quoted } from './errors.js';
 export type { FilterError } from './errors.js';
 export { kindOf, pairProblem } from './field-pairs.js';
 export * from './fields.js';
+export { FlowRow, flowNumberAt, flowRowColumns, flowTextAt } from './flow-row.js';
 export * from './format.js';
 export { lowerAscii } from './glob.js';
 export { quoteText } from './lexer.js';
