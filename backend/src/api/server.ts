@@ -197,6 +197,7 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
       stopWatching();
       runner.stop();
       await app.close();
+      await deps.management?.audit.flush();
     },
   };
 }

@@ -68,8 +68,10 @@ interface Row {
   detail: string;
 }
 
-/** Rows on their way to the store at once; more are counted and dropped, so that a flood cannot fill the memory. */
-const pendingMax = 100;
+/** Rows that wait to be stored; more are counted and dropped, so that a flood cannot fill the memory. */
+const waitingMax = 1_000;
+/** Rows are gathered for so long. */
+const gatherMs = 200;
 
 const changes = ['rules', 'capture_rules', 'tokens'].map(
   (table) =>
@@ -84,7 +86,8 @@ export class AuditLog {
   private readonly store: Store;
   private readonly logger: Pick<FastifyBaseLogger, 'error'> | undefined;
   private readonly now: () => number;
-  private pending = 0;
+  private readonly waiting: Uint8Array[] = [];
+  private timer: NodeJS.Timeout | undefined;
   /** refusals that could not be written */
   lost = 0;
 
@@ -97,27 +100,33 @@ export class AuditLog {
     this.now = options.now ?? Date.now;
   }
 
-  /** Note a change that was refused. Never waited for, never rejects: the answer does not depend on it. */
+  /**
+   * Note a change that was refused. Never waited for, never rejects: the answer does not depend on it. Rows are gathered
+   * and stored together, because each insert is a part that the engine has to merge.
+   */
   refused(actor: Actor, action: string, object: string, detail: string): void {
-    if (this.pending >= pendingMax) {
+    if (this.waiting.length >= waitingMax) {
       this.lost += 1;
       return;
     }
-    this.pending += 1;
-    const bytes = tsvRow([tsvTime(this.now()), randomUUID(), ...actorValues(actor, action), object, 'refused', detail]);
+    const row = [tsvTime(this.now()), randomUUID(), ...actorValues(actor, action), object, 'refused', detail];
+    this.waiting.push(tsvRow(row));
+    this.timer ??= setTimeout(() => void this.flush(), gatherMs).unref();
+  }
+
+  /** Store what waits. Never rejects: rows that cannot be stored are told in the log, and counted. */
+  async flush(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const rows = this.waiting.splice(0);
+    if (rows.length === 0) return;
     const columns = ['time', 'id', ...actorColumns, 'object_id', 'result', 'detail'];
-    this.store
-      .insert({ table: 'audit', columns, bytes })
-      .catch((error: unknown) => {
-        this.lost += 1;
-        this.logger?.error(
-          { err: error, action, actor: actor.id, address: actor.address },
-          'a refusal was not audited',
-        );
-      })
-      .finally(() => {
-        this.pending -= 1;
-      });
+    try {
+      await this.store.insert({ table: 'audit', columns, bytes: Buffer.concat(rows) });
+    } catch (error) {
+      this.lost += rows.length;
+      this.logger?.error({ err: error, rows: rows.length }, 'refused changes were not audited');
+    }
   }
 
   /** A page, newest first. Rejects with the store's UserErrors. */

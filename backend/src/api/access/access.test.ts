@@ -103,6 +103,36 @@ describe('failures', () => {
   });
 });
 
+test('a flood of refused changes is audited up to a limit, in few inserts', async () => {
+  let inserts = 0;
+  const counted = {
+    kind: store.kind,
+    query: (...call: Parameters<Store['query']>) => store.query(...call),
+    insert: (block: Parameters<Store['insert']>[0]) => {
+      inserts += 1;
+      return store.insert(block);
+    },
+  };
+  const guarded = createManagement(counted as unknown as Store);
+  const api = createApi(
+    {
+      store,
+      management: guarded,
+      metrics: new Registry(),
+      status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+    },
+    { listen: '127.0.0.1:0', access: { auth: 'token' } },
+  );
+  apis.push(api);
+  for (let i = 0; i < 100; i += 1) {
+    await api.app.inject({ method: 'DELETE', url: '/api/v1/rules/flooded', remoteAddress: '203.0.113.9' });
+  }
+  await guarded.audit.flush();
+  expect((await guarded.audit.list({ object: 'flooded', limit: 1000 })).entries).toHaveLength(60);
+  expect(guarded.audit.lost).toBe(40);
+  expect(inserts).toBeLessThan(20);
+});
+
 describe('where a request comes from', () => {
   test('X-Forwarded-For counts as far as trusted proxies wrote it', () => {
     const trusted = new Networks(['10.0.0.0/8', '::1']);

@@ -32,6 +32,8 @@ const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 const bearer = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 const userName = /^[\x20-\x7e]{1,128}$/;
 const failuresPerMinuteDefault = 10;
+/** Refused changes of an address that are audited in a minute; the others are only counted. */
+const auditedPerMinute = 60;
 
 export class Access {
   private readonly open: boolean;
@@ -40,6 +42,7 @@ export class Access {
   private readonly proxies: Networks;
   private readonly certificates: ClientCertificates;
   private readonly limit: FailureLimit;
+  private readonly auditLimit = new FailureLimit(auditedPerMinute);
   private readonly management: Management | undefined;
   private readonly refusals: Counter;
   /** networks of tokens that have some, by version */
@@ -58,6 +61,16 @@ export class Access {
       help: 'Requests that were not let in, by reason',
       labelNames: ['reason'],
       registers: [deps.metrics],
+    });
+    const { management } = deps;
+    new Counter({
+      name: 'netspectra_api_audit_lost_total',
+      help: 'Refused changes that are not in the audit: too many of one address or at once, or not stored',
+      registers: [deps.metrics],
+      collect() {
+        this.reset();
+        this.inc(management?.audit.lost ?? 0);
+      },
     });
   }
 
@@ -173,7 +186,7 @@ export class Access {
       'forbidden',
       kind === 'loopback'
         ? `this needs the role ${role}: without a token, requests over loopback have the role ${has}; ` +
-          "the administrator's token was shown at the first start, or set NETSPECTRA_ADMIN_TOKEN"
+            "the administrator's token was shown at the first start, or set NETSPECTRA_ADMIN_TOKEN"
         : `this needs the role ${role}; the ${kind === 'certificate' ? 'certificate' : 'token'} has the role ${has}`,
     );
   }
@@ -197,11 +210,15 @@ export class Access {
     }
   }
 
-  /** Changes that were refused are audited; those past the limit only counted, so that a flood cannot fill the audit. */
+  /** Changes that were refused are audited; past a limit they are only counted, so that nobody can fill the store. */
   private noteRefusal(request: FastifyRequest, error: unknown): void {
     const { change } = request.routeOptions.config as { change?: string };
     if (change === undefined || !this.management || !(error instanceof ApiError)) return;
     if (error.kind !== 'unauthorized' && error.kind !== 'forbidden') return;
+    if (this.auditLimit.fail(failureKey(request.clientAddress)) > 0) {
+      this.management.audit.lost += 1;
+      return;
+    }
     const actor = actorOf(request);
     const claimed = tokenIdOf(bearer.exec(request.headers.authorization ?? '')?.[1] ?? '');
     const object = (request.params as { id?: unknown } | undefined)?.id;
