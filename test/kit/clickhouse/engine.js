@@ -112,6 +112,7 @@ export class Engine {
       return text;
     };
     const sets = [
+      'implicit_select = 0', // 1 in chDB only
       ...work.settings.map(([key, value]) => `${name(key)} = ${literal(value)}`),
       ...work.params.map(([key, value]) => `${name(`param_${key}`)} = ${literal(value)}`),
       `${idSetting} = ${literal(work.queryId)}`,
