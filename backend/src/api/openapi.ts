@@ -41,6 +41,7 @@ export function operationIdOf(method: string, path: string): string {
 
 interface Operation extends Json {
   operationId?: string;
+  description?: string;
   requestBody?: unknown;
   tags?: readonly string[];
   responses: Json;
@@ -49,6 +50,9 @@ interface Operation extends Json {
 
 function complete(operation: Operation, method: string, path: string): void {
   operation.operationId ??= operationIdOf(method, path);
+  const role = operation['x-role'];
+  const who = role === 'public' ? 'Needs no token.' : `Needs the role ${String(role)} or one above it.`;
+  operation.description = operation.description === undefined ? who : `${operation.description} ${who}`;
   const open = Array.isArray(operation.security) && operation.security.length === 0;
   const statuses = [
     ...always,

@@ -52,6 +52,8 @@ export async function openTestApi(
     wrap?: (store: QueryStore) => QueryStore;
     /** opens another store than an embedded one in the temporary folder */
     open?: () => Promise<Store>;
+    /** is given the server before its routes are there */
+    watch?: (app: Api['app']) => void;
   } = {},
 ): Promise<TestApi> {
   const folder = temporaryDataDir();
@@ -72,6 +74,7 @@ export async function openTestApi(
     },
     { listen: '127.0.0.1:0', ...options.config },
   );
+  options.watch?.(api.app);
   await api.app.ready();
   const post: TestApi['post'] = async (url, body, headers = {}) => {
     const payload = typeof body === 'string' ? body : JSON.stringify(body);

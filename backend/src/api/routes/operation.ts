@@ -18,6 +18,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['operation'],
         summary: 'Is the process alive, and what is it doing',
+        description: 'Answers as long as the process runs, without asking the store.',
         response: answers('Alive', healthResponseSchema),
       },
     },
@@ -39,6 +40,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['operation'],
         summary: 'Can it answer: one line per dependency, 503 when one of them cannot',
+        description: 'Asks the store. Its question does not wait behind those of clients.',
         response: readyAnswers,
       },
     },
@@ -73,6 +75,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['operation'],
         summary: 'Metrics of the process in the Prometheus text format',
+        description: 'The page of metrics in the documentation lists them.',
         response: textAnswers('Metrics', 'text/plain'),
       },
     },
@@ -89,6 +92,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['operation'],
         summary: 'This document',
+        description: 'Made from the schemas that check requests.',
         response: answers('An OpenAPI 3.1 document', openApiResponseSchema),
       },
     },

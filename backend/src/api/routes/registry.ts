@@ -43,6 +43,8 @@ export function registryRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['registry'],
         summary: 'What queries can group by and filters can test',
+        description:
+          'Each with the tables that have it, other words for it in filters, and whether the two directions of a flow differ in it.',
         response: answers('All dimensions', dimensionsResponseSchema),
       },
     },
@@ -58,6 +60,7 @@ export function registryRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['registry'],
         summary: 'What queries can compute',
+        description: 'Each with its unit, and the tables that can answer it.',
         response: answers('All measures', measuresResponseSchema),
       },
     },
@@ -73,6 +76,7 @@ export function registryRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['registry'],
         summary: 'Values of a dimension that begin with what was typed, heaviest first',
+        description: 'For typeahead. Protocols and ports are found by name, too.',
         querystring: valuesQuerystring,
         response: answers('Values and their weight', valuesResponseSchema),
       },
