@@ -25,6 +25,12 @@ export function kindOf(field: FilterField): string {
       return 'an AS number';
     case 'traffic_direction':
       return 'a traffic direction';
+    case 'icmp_type':
+      return 'an ICMP type';
+    case 'dscp':
+      return 'a DSCP code point';
+    case 'tcp_flags':
+      return 'TCP flags';
     case undefined:
       break;
   }

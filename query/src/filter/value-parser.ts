@@ -23,6 +23,9 @@ const nameWords: Readonly<Record<NameTable, string>> = {
   end_reason: 'end reason',
   asn: 'AS number',
   traffic_direction: 'traffic direction',
+  icmp_type: 'ICMP type',
+  dscp: 'DSCP name',
+  tcp_flags: 'TCP flag',
 };
 
 const article = (kind: FilterField['kind']): string =>

@@ -11,7 +11,16 @@ import type { QueryTable } from './tables.js';
 export type DimensionType = 'ip' | 'port' | 'number' | 'text' | 'enum';
 
 /** Which names a number dimension goes by. */
-export type NameTable = 'protocol' | 'service' | 'ether_type' | 'end_reason' | 'asn' | 'traffic_direction';
+export type NameTable =
+  | 'protocol'
+  | 'service'
+  | 'ether_type'
+  | 'end_reason'
+  | 'asn'
+  | 'traffic_direction'
+  | 'icmp_type'
+  | 'dscp'
+  | 'tcp_flags';
 
 export interface Dimension {
   readonly id: string;
@@ -341,6 +350,7 @@ const listed = [
     scope: 'flow',
     sources: { flows: derived('bitShiftRight(client_traffic_class, 2)', ['client_traffic_class']) },
     maximum: 63,
+    names: 'dscp',
     aliases: ['dscp'],
   },
   {
@@ -352,6 +362,7 @@ const listed = [
     scope: 'flow',
     sources: { flows: columnWhen('client_tcp_flags', isTcp, ['protocol']) },
     maximum: 511,
+    names: 'tcp_flags',
   },
   {
     id: 'server_tcp_flags',
@@ -361,6 +372,7 @@ const listed = [
     scope: 'flow',
     sources: { flows: columnWhen('server_tcp_flags', isTcp, ['protocol']) },
     maximum: 511,
+    names: 'tcp_flags',
   },
   {
     id: 'icmp_type',
@@ -370,6 +382,7 @@ const listed = [
     scope: 'flow',
     sources: { flows: columnWhen('icmp_type', isIcmp, ['protocol']) },
     maximum: 255,
+    names: 'icmp_type',
     aliases: ['icmp.type'],
   },
   {

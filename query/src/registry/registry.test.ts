@@ -119,17 +119,28 @@ describe('registry', () => {
       443,
       'domain',
     ]);
-    expect(nameOf('service', 1)).toBeUndefined();
+    expect(nameOf('service', 4)).toBeUndefined();
     expect([numberOf('asn', 'AS64500'), numberOf('asn', 'as4294967296'), numberOf('asn', 'asx')]).toEqual([
       64500,
       undefined,
       undefined,
     ]);
+    expect(['syn-ack', 'fin-psh-ack', 'none', 'ack'].map((name) => numberOf('tcp_flags', name))).toEqual([
+      18, 25, 0, 16,
+    ]);
+    expect([numberOf('icmp_type', 'destination-unreachable'), nameOf('icmp_type', 3)]).toEqual([3, undefined]);
+    expect([numberOf('dscp', 'EF'), nameOf('dscp', 10)]).toEqual([46, 'af11']);
+    expect(namesOf('service').length).toBeGreaterThan(400);
     // A name must give the number that is written with it, or filters would change when they are written.
-    for (const table of ['protocol', 'service', 'ether_type', 'end_reason', 'asn', 'traffic_direction'] as const) {
+    for (const table of [
+      ...(['protocol', 'service', 'ether_type', 'end_reason', 'asn'] as const),
+      ...(['traffic_direction', 'icmp_type', 'dscp', 'tcp_flags'] as const),
+    ]) {
+      expect(new Set(namesOf(table)).size, table).toBe(namesOf(table).length);
       for (const name of namesOf(table)) {
         const number = numberOf(table, name)!;
-        expect(numberOf(table, nameOf(table, number)!)).toBe(number);
+        const written = nameOf(table, number);
+        if (written !== undefined) expect(numberOf(table, written)).toBe(number);
       }
     }
   });
