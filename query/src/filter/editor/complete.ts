@@ -39,6 +39,8 @@ export interface CompletionResult {
 
 /** More are no help. */
 const itemsMax = 200;
+/** Values that are offered before anything is typed. */
+const untypedMax = 50;
 
 interface Offer {
   readonly label: string;
@@ -167,7 +169,10 @@ function listOffers({ operator, prefix }: CursorContext): Offer[] {
 function valueOffers({ field, prefix }: CursorContext, options: CompletionOptions): Offer[] {
   if (!field) return [];
   const live = liveTexts(field, options).map((text): Offer => ({ label: text, kind: 'value', detail: 'seen' }));
-  const known = knownValues(field, prefix).map(({ text, ...rest }): Offer => ({ label: text, kind: 'value', ...rest }));
+  // Before anything is typed a few will do; the fields that can be compared with come behind them.
+  const known = knownValues(field, prefix)
+    .slice(0, prefix === '' ? untypedMax : undefined)
+    .map(({ text, ...rest }): Offer => ({ label: text, kind: 'value', ...rest }));
   return [...live, ...known];
 }
 
