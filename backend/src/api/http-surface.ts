@@ -3,7 +3,7 @@
  * a handler, and the metric of durations.
  */
 import compress from '@fastify/compress';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { watchMethods } from './methods.js';
@@ -15,10 +15,14 @@ const compressBytesMin = 1_024;
 const compressible =
   /^(text\/(csv|plain|html|css|javascript)|application\/(problem\+json|json|x-ndjson|javascript)|image\/svg\+xml)(;|$)/;
 
+/** Headers of every answer. */
+export const nameAnswer = (reply: FastifyReply, requestId: string): FastifyReply =>
+  reply.header('x-request-id', requestId).header('x-content-type-options', 'nosniff');
+
 /** Set all of it up; call before the first route registers. */
 export function addHttpSurface(app: FastifyInstance, metrics: Registry): void {
   app.addHook('onRequest', async (request, reply) => {
-    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    void nameAnswer(reply, request.id);
   });
   // JSON only: no route takes text, and a page of another origin can send that without asking (CORS simple requests).
   app.removeContentTypeParser('text/plain');
@@ -49,11 +53,12 @@ function addProblems(app: FastifyInstance): void {
   const methodsOf = watchMethods(app);
   app.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(request.url.split('?', 1)[0] ?? '');
-    const document =
-      allowed.length > 0
-        ? problem('method-not-allowed', `use ${allowed.join(' or ')} here`, request.id)
-        : problem('not-found', 'there is nothing at this address; /docs lists what there is', request.id);
-    if (allowed.length > 0) void reply.header('allow', allowed.join(', '));
+    // A route that knows the method and still has nothing is a folder without this file.
+    const wrongMethod = allowed.length > 0 && !allowed.includes(request.method);
+    const document = wrongMethod
+      ? problem('method-not-allowed', `use ${allowed.join(' or ')} here`, request.id)
+      : problem('not-found', 'there is nothing at this address; /docs lists what there is', request.id);
+    if (wrongMethod) void reply.header('allow', allowed.join(', '));
     void reply.code(document.status).type('application/problem+json').send(document);
   });
 }

@@ -21,7 +21,7 @@ import { answerClientError } from './client-errors.js';
 import { watchConnections } from './connections.js';
 import { openApiOptions } from './openapi.js';
 import { problemOf } from './problem.js';
-import { addHttpSurface } from './http-surface.js';
+import { addHttpSurface, nameAnswer } from './http-surface.js';
 import type { LiveLimits } from './live/hub.js';
 import { requestIdOf } from './request-id.js';
 import { Access, clientKey, parseListen, readTls, requireRoles, watchTls } from './access/index.js';
@@ -140,7 +140,7 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       const { problem: document } = problemOf(error, String(request.id));
-      const answer = reply as unknown as FastifyReply;
+      const answer = nameAnswer(reply as unknown as FastifyReply, String(request.id));
       void answer.code(document.status).type('application/problem+json').send(JSON.stringify(document));
     },
   });
