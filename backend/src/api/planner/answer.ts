@@ -9,14 +9,14 @@ import {
   explainRanges,
   explainSource,
   findingsOf,
-  leadingPairs,
+  pairParts,
   partOf,
   planPart,
   planTotals,
   ranked,
   totalsOf,
 } from './explain.js';
-import type { Explained } from './explain.js';
+import type { Explained, Finding } from './explain.js';
 import { flowFrame, planFlows } from './flows.js';
 import { graphAnswer } from './graph.js';
 import { windowMillis } from './interval.js';
@@ -25,7 +25,7 @@ import type { Period } from './plan.js';
 import { planStock, rollupReason, stockOf, usableRollup } from './rollup.js';
 import { seriesAnswer } from './series.js';
 import { tableAnswer } from './table.js';
-import type { Answer, Answered, Asking, CheckedQuery, Group, Plan, Statement, StatementRows } from './types.js';
+import type { Answer, Answered, Asking, CheckedQuery, Plan, Statement, StatementRows } from './types.js';
 
 /** The statements that a query ran, and what they cost together. */
 class Log {
@@ -173,12 +173,12 @@ async function explain(checked: CheckedQuery, asking: Asking, log: Log): Promise
   const ranges = explainRanges(checked, windowMillis(table, asking.windows));
   const explained: Explained = { checked, table, ranges };
   const totals = totalsOf(explained, (await log.run(table, planTotals(explained))).columns);
-  const ask = async (groups: readonly Group[]) => {
-    const planned = planPart(explained, partOf(checked, table, groups), totals.scales, limit);
+  const ask = async (part: ReturnType<typeof partOf>): Promise<Finding[]> => {
+    const planned = planPart(explained, part, totals.scales, limit);
     return findingsOf(planned, (await log.run(table, planned)).columns);
   };
-  const singles = (await Promise.all(source.groups.map((group) => ask([group])))).flat();
-  const pairs = (await Promise.all(leadingPairs(singles).map(ask))).flat();
+  const singles = (await Promise.all(source.groups.map((group) => ask(partOf(checked, table, [group]))))).flat();
+  const pairs = (await Promise.all(pairParts(explained, singles).map(ask))).flat();
   const findings = ranked(singles, pairs);
   const notices = rollup ? [rollup.reason] : [];
   return {

@@ -75,6 +75,9 @@ const scenarios: Record<string, RowValues[]> = {
   icmp: planted(at, { client_ip: '::ffff:10.0.0.1', client_port: 0, server_port: 0, protocol: 1, application: '' }),
 };
 
+/** A name as an attacker would choose it. */
+const hostile = `'),("\\ \tx{filter_0:String}`;
+
 let testApi: TestApi;
 beforeAll(async () => {
   let state = seed >>> 0;
@@ -82,8 +85,22 @@ beforeAll(async () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  const rows = Object.entries(scenarios).map(([probe, extra]) => [probe, { flows: [...usual(random), ...extra] }]);
-  testApi = await openTestApi(Object.fromEntries(rows) as Record<string, { flows: RowValues[] }>);
+  const rows = Object.entries(scenarios).map(
+    ([probe, extra]) => [probe, { flows: [...usual(random), ...extra] }] as const,
+  );
+  const names = Array.from({ length: 60 }, (_, i): RowValues => {
+    const after = i >= 30;
+    return {
+      timestamp: `${start + (after ? half : 0) + i}.000000000`,
+      client_ip: `::ffff:10.0.0.${i % 3}`,
+      server_ip: '::ffff:192.0.2.53',
+      queries: 1,
+      responses: 1,
+      name: after && i % 3 === 0 ? hostile : 'usual.example',
+      rcode: after && i % 3 === 0 ? 'NXDOMAIN' : 'NOERROR',
+    };
+  });
+  testApi = await openTestApi({ ...Object.fromEntries(rows), names: { dns: names } });
 });
 afterAll(async () => testApi?.close());
 
@@ -155,6 +172,19 @@ describe(`explain (seed ${seed})`, () => {
   test('absent values have a filter of their own', async () => {
     const row = first(await ask('icmp', { groupBy: ['server_port'] }));
     expect(row).toMatchObject({ value: '(none)', filter: 'not server_port in 0..65535', change: 900_000 });
+  });
+
+  test('names from the wire are values, whatever they hold', async () => {
+    const result = await ask('names', { measures: ['dns_errors'], groupBy: ['dns_name', 'dns_rcode', 'client_ip'] });
+    const row = first(result);
+    expect(row).toMatchObject({ dimension: 'dns_name', value: hostile, before: 0, after: 10 });
+    expect(Number((result.meta['further'] as unknown[]).length)).toBeGreaterThan(3);
+    const results = await testApi.query({
+      from: start * 1000,
+      to: (start + 2 * half) * 1000,
+      queries: [{ refId: 'B', type: 'table', measures: ['dns_queries'], filter: row['filter'] }],
+    });
+    expect(frameRows(results['B']!.frames[0])).toEqual([{ dns_queries: 10 }]);
   });
 
   test('networks', async () => {

@@ -59,7 +59,20 @@ export interface ExplainRanges {
 interface Part {
   readonly groups: readonly Group[];
   readonly mode: RowMode;
+  /** only these values of each group, as the store has them */
+  readonly only?: readonly KeyValues[];
 }
+
+/** Values of a key column, bound as an array. */
+type KeyValues = readonly string[] | readonly number[];
+
+const keyTypes: Readonly<Record<Group['dimension']['type'], string>> = {
+  ip: 'Array(IPv6)',
+  text: 'Array(String)',
+  number: 'Array(UInt64)',
+  port: 'Array(UInt64)',
+  enum: 'Array(UInt64)',
+};
 
 /** Where the whole answer comes from: one table, or the parts would not add up to the total. */
 export interface ExplainSource {
@@ -144,10 +157,15 @@ function periodSql(
     scope.conditions,
     keys.map(({ sql, column }) => `${sql} AS ${column}`),
   );
+  const only = part.groups.flatMap(({ dimension }, i) => {
+    const values = part.only?.[i];
+    return values ? [`d${i} IN ${binder.bind(`only_${i}`, keyTypes[dimension.type], values)}`] : [];
+  });
   const columns = [...names, `${period === 'after' ? 1 : 0} AS ns_after`, `toFloat64(${mass.mass}) AS ns_mass`];
   if (mass.divisor !== undefined && names.length === 0) columns.push(`toFloat64(${mass.divisor}) AS ns_divisor`);
   const groupBy = names.length === 0 ? '' : ` GROUP BY ${names.join(', ')}`;
-  return { sql: `SELECT ${columns.join(', ')} ${rows}${groupBy}`, dimensions, names };
+  const where = only.length === 0 ? '' : ` WHERE ${only.join(' AND ')}`;
+  return { sql: `SELECT ${columns.join(', ')} ${rows}${where}${groupBy}`, dimensions, names };
 }
 
 /** The statement of the totals: a row for each period, columns `ns_after`, `ns_mass` and, for ratios, `ns_divisor`. */
@@ -218,6 +236,8 @@ export function planPart(explained: Explained, part: Part, scales: Scales, wante
 export interface Finding {
   readonly groups: readonly Group[];
   readonly names: readonly (string | number | null)[];
+  /** the values of the key columns, as the store has them */
+  readonly keys: readonly unknown[];
   readonly before: number;
   readonly after: number;
   readonly score: number;
@@ -227,13 +247,17 @@ export const findingsOf = (part: ExplainPart, columns: Columns): Finding[] =>
   Array.from({ length: columns.rows }, (_, row) => ({
     groups: part.groups,
     names: part.dimensions.map((planned) => groupValue(columns, planned, row)),
+    keys: part.dimensions.map(({ column }) => columns.get(column)[row]),
     before: columns.number('before', row) ?? 0,
     after: columns.number('after', row) ?? 0,
     score: columns.number('score', row) ?? 0,
   }));
 
-/** The pairs of dimensions worth a statement: those of the dimensions that explain most alone. */
-export function leadingPairs(findings: readonly Finding[]): Group[][] {
+/**
+ * The pairs of dimensions worth a statement: those of the dimensions that explain most alone, and of these the values that
+ * do. All pairs of two dimensions may be millions, and where both together changed much, each alone did.
+ */
+export function pairParts({ checked, table }: Explained, findings: readonly Finding[]): Part[] {
   const best = new Map<string, { readonly group: Group; readonly score: number }>();
   for (const { groups, score } of findings) {
     const [group] = groups;
@@ -245,8 +269,18 @@ export function leadingPairs(findings: readonly Finding[]): Group[][] {
     leading
       .slice(i + 1)
       .filter((second) => first.group.dimension !== second.group.dimension)
-      .map((second) => [first.group, second.group]),
+      .map((second) => [first.group, second.group])
+      .map((groups) => ({
+        ...partOf(checked, table, groups),
+        only: groups.map((group) => keysOfGroup(findings, group)),
+      })),
   );
+}
+
+function keysOfGroup(findings: readonly Finding[], group: Group): KeyValues {
+  const keys = findings.filter(({ groups }) => groups[0] === group).map((finding) => finding.keys[0]);
+  const { type } = group.dimension;
+  return type === 'ip' || type === 'text' ? keys.map(String) : keys.map(Number);
 }
 
 const keyOf = (group: Group | undefined, name: string | number | null | undefined): string =>
