@@ -19,6 +19,7 @@ export default defineConfig({
     setupFiles: ['test/setup.ts'],
     pool: 'forks', // chDB keeps one store a process; a crash must not take the other tests along
     maxWorkers: 2,
+    hookTimeout: 60_000, // hooks start them too
     testTimeout: 60_000, // tests that start processes share two cores; what hangs is still found
   },
 });

@@ -3,8 +3,8 @@
  * process of ours prints warnings in its normal work.
  */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startServing, warningsOf } from '../kit/api-process.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { endServings, startServing, warningsOf } from '../kit/api-process.js';
 import type { Serving } from '../kit/api-process.js';
 import { startClickHouse } from '../kit/clickhouse.js';
 import type { ClickHouse } from '../kit/clickhouse.js';
@@ -26,6 +26,7 @@ beforeAll(async () => {
   clickhouse = await startClickHouse({ dataDir });
   env = { NETSPECTRA_STORAGE_CLICKHOUSE_URL: clickhouse.url };
 });
+afterEach(endServings);
 afterAll(async () => {
   await clickhouse.kill();
   folder.remove();
@@ -151,7 +152,7 @@ describe('warnings on standard error', () => {
       for (let i = at++; i < 200; i = at++) {
         const abort = new AbortController();
         if (i % 20 === 7) setTimeout(() => abort.abort(), 5);
-        const queries = i % 4 === 0 ? many : [{ ...totals, filter: 'dst_port = 53' }];
+        const queries = i % 10 === 0 ? many : [{ ...totals, filter: 'dst_port = 53' }];
         const answer = await api.query({ ...range, queries }, abort.signal).catch(() => null);
         await answer?.text().catch(() => '');
         if (answer && !abort.signal.aborted) expect(answer.status).toBe(200);

@@ -8,7 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startServing } from '../kit/api-process.js';
+import { endServings, startServing } from '../kit/api-process.js';
 import type { Serving } from '../kit/api-process.js';
 import { startClickHouse } from '../kit/clickhouse.js';
 import type { ClickHouse } from '../kit/clickhouse.js';
@@ -32,10 +32,10 @@ interface Series {
 
 describe.runIf(available)('Prometheus', () => {
   const folder = temporaryFolder();
-  let clickhouse: ClickHouse;
+  let clickhouse: ClickHouse | undefined;
   let up: Serving;
   let api: Serving;
-  let prometheus: ChildProcess;
+  let prometheus: ChildProcess | undefined;
   let address = '';
   let said = '';
 
@@ -85,14 +85,13 @@ describe.runIf(available)('Prometheus', () => {
     up = await startServing(['up', '--read', sampleCapture, '--replay', '20x'], { env, port: upPort });
   });
   afterAll(async () => {
-    const gone = new Promise((resolve) => prometheus.once('close', resolve));
-    prometheus.kill('SIGTERM');
-    await gone;
-    for (const process of [up, api]) {
-      process.child.kill('SIGTERM');
-      await process.ended;
+    if (prometheus) {
+      const gone = new Promise((resolve) => prometheus?.once('close', resolve));
+      prometheus.kill('SIGTERM');
+      await gone;
     }
-    await clickhouse.kill();
+    await endServings();
+    await clickhouse?.kill();
     folder.remove();
   });
 

@@ -9,12 +9,22 @@ export interface Serving extends Started {
   text(path: string): Promise<{ status: number; body: string }>;
 }
 
+const running = new Set<Started>();
+
+/** End what startServing started and is still there, as after a test that failed. */
+export async function endServings(): Promise<void> {
+  for (const one of running) one.child.kill('SIGKILL');
+  await Promise.all([...running].map(({ ended }) => ended));
+}
+
 /** Start `netspectra ARGS` on a port of loopback (0: a free one), and wait until it serves. */
 export async function startServing(
   args: readonly string[],
   options: { env?: Record<string, string>; port?: number } = {},
 ): Promise<Serving> {
   const started = start([...args, '--listen', `127.0.0.1:${options.port ?? 0}`], options);
+  running.add(started);
+  void started.ended.then(() => running.delete(started));
   let url = '';
   let ended = false;
   void started.ended.then(() => (ended = true));

@@ -87,6 +87,8 @@ describe('a ClickHouse server as the store', () => {
     await expect(left).rejects.toMatchObject({ code: 'NS_QUERY_ABORTED' });
     await eventually(async () => (await place.server.running()) === 1);
     await expect(stays).rejects.toMatchObject({ code: 'NS_QUERY_TIMEOUT' });
+    // The one that was left would go on for the 30 s of its limit.
+    await eventually(async () => (await place.server.running()) === 0);
     await store.close();
   });
 
