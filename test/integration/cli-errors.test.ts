@@ -159,7 +159,7 @@ const configuration: Case[] = [
   {
     args: 'up --once --data $none --listen 0.0.0.0:8080',
     code: 2,
-    says: /"0\.0\.0\.0" is reachable from other machines.*use 127\.0\.0\.1/,
+    says: /"0\.0\.0\.0" is reachable from other machines.*api\.auth: token/,
   },
   { args: 'up --once --data $none --listen 127.0.0.1:99999', code: 2, says: /is not host:port/ },
   {

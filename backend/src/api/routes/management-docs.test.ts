@@ -95,7 +95,7 @@ describe.each([
       expect(answer.statusCode, answer.body).toBeLessThan(300);
       const json = answer.body === '' ? {} : answer.json<Record<string, unknown>>();
       if (typeof json['id'] === 'string') id = json['id'];
-      if (shown !== undefined) expect(json).toMatchObject(shown);
+      if (shown !== undefined) expect(json).toMatchObject(shown as object);
     },
   );
 });
