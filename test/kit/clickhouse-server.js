@@ -8,7 +8,8 @@
  *
  * PROFILE is readonly=1, readonly=2 or nodatabases. Without users there is `default` with an empty password. With
  * --client-ca, clients must show a certificate of that authority. One line on stdout says where it listens:
- * {"url": "http://127.0.0.1:PORT", "version": "..."}. SIGTERM and SIGINT end it.
+ * {"url": "http://127.0.0.1:PORT", "version": "..."}. SIGTERM and SIGINT end it; with --with-parent
+ * also the end of standard input.
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -32,6 +33,7 @@ const { values: flags } = parseArgs({
     'tls-cert': { type: 'string' },
     'tls-key': { type: 'string' },
     'client-ca': { type: 'string' },
+    'with-parent': { type: 'boolean', default: false },
   },
 });
 if (flags.data === undefined) throw new Error('--data DIR is missing');
@@ -84,6 +86,9 @@ server.listen(Number(flags.port), '127.0.0.1', () => {
   const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   process.stdout.write(`${JSON.stringify({ url, version: handler.server.version })}\n`);
 });
+
+// A test's process that dies leaves nothing behind: its end of our standard input closes.
+if (flags['with-parent']) process.stdin.resume().once('close', () => process.exit(1));
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, () => {

@@ -43,7 +43,7 @@ process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 export async function startClickHouse(options: ClickHouseOptions): Promise<ClickHouse> {
   const { tls } = options;
   const args = [
-    ...['--data', options.dataDir, '--port', String(options.port ?? 0)],
+    ...['--with-parent', '--data', options.dataDir, '--port', String(options.port ?? 0)],
     ...(options.users ?? []).flatMap((user) => ['--user', user]),
     ...(options.certificateUsers ?? []).flatMap((user) => ['--certificate-user', user]),
     ...(tls ? ['--tls-cert', tls.cert, '--tls-key', tls.key] : []),
@@ -51,7 +51,7 @@ export async function startClickHouse(options: ClickHouseOptions): Promise<Click
   ];
   const child = spawn(process.execPath, [program, ...args], {
     env: { ...process.env, UV_THREADPOOL_SIZE: '48' },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   });
   running.add(child);
   const ended = new Promise<void>((resolve) => {

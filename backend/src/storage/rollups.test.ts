@@ -64,7 +64,9 @@ describe('rollups of flow records', () => {
   it('have the columns that are told to the planner', async () => {
     for (const { name } of rollups) {
       const found = rowsOf<{ name: string; type: string }>(
-        await store.query('SELECT name, type FROM system.columns WHERE table = {name:String} ORDER BY position', { name }),
+        await store.query('SELECT name, type FROM system.columns WHERE table = {name:String} ORDER BY position', {
+          name,
+        }),
       );
       expect(found, name).toEqual([...rollupColumns, { name: 'stored_at', type: 'DateTime' }]);
     }
