@@ -378,17 +378,14 @@ test(`every operation answers whatever it is sent as planned (seed ${seed})`, as
   );
   expect(operations.length).toBeGreaterThan(20);
   const statuses = new Map<number, number>();
-  const each = fuzzMillis / operations.length;
-  for (const arbitrary of operations) {
-    await fc.assert(
-      fc.asyncProperty(arbitrary, async (sent) => {
-        const { status } = await send(sent, (given) => given < 500 || given === 503 || given === 504);
-        statuses.set(status, (statuses.get(status) ?? 0) + 1);
-      }),
-      { seed, numRuns: 400, interruptAfterTimeLimit: each, markInterruptAsFailure: false },
-    );
-  }
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(...operations), async (sent) => {
+      const { status } = await send(sent, (given) => given < 500 || given === 503 || given === 504);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }),
+    { seed, numRuns: 5_000, interruptAfterTimeLimit: fuzzMillis, markInterruptAsFailure: false },
+  );
   // It found the way past the schemas, too.
-  expect(statuses.get(200)).toBeGreaterThan(50);
-  expect(statuses.get(400)).toBeGreaterThan(50);
+  expect(statuses.get(200)).toBeGreaterThan(20);
+  expect(statuses.get(400)).toBeGreaterThan(20);
 }, 60_000);
