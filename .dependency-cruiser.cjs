@@ -46,6 +46,12 @@ module.exports = {
       to: { path: '^backend/src/(engine|cli)/' },
     },
     {
+      name: 'enrichment-stands-alone',
+      severity: 'error',
+      from: { path: '^backend/src/enrichment', pathNot: '\\.test\\.ts$' },
+      to: { path: '^backend/src/(?!enrichment|errors)' },
+    },
+    {
       name: 'no-orphans',
       severity: 'error',
       from: { orphan: true, pathNot: '(\\.test|\\.bench|index)\\.ts$' },

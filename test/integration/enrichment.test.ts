@@ -165,9 +165,16 @@ describe('rows', () => {
   });
 
   it('are otherwise those of a run that knows nothing', async () => {
+    // How often is flushed depends on the clock: flow rows are deltas, and sequence numbers count flushes.
+    const counters = "sum(COLUMNS('_(packets|bytes)$')), min(first), max(last), max(rtt_ns), max(new_flow)";
+    const sqlOf = (table: string): string =>
+      table === 'flows'
+        ? `SELECT flow_id, window_start, client_ip, server_ip, ${counters} FROM flows GROUP BY ALL ORDER BY ALL`
+        : `SELECT * EXCEPT (first_seq, last_seq, stored_at, ${columns.join(', ')}) FROM ${table} ORDER BY ALL`;
     for (const table of tables) {
-      const sql = `SELECT * EXCEPT (stored_at, ${columns.join(', ')}) FROM ${table} ORDER BY ALL`;
-      expect(await read('known', sql), table).toEqual(await read('plain', sql));
+      const known = await read('known', sqlOf(table));
+      expect(known.length, table).toBeGreaterThan(3);
+      expect(known, table).toEqual(await read('plain', sqlOf(table)));
     }
     const unknown = await read(
       'plain',
