@@ -87,8 +87,12 @@ function checkLimit({ type, limit = 0, groupBy }: Query): void {
   if (type === 'timeseries' && limit > queryLimits.seriesMax) {
     throw invalid('#/limit', `a time series query may have ${queryLimits.seriesMax} series at most`);
   }
-  if (type === 'explain' && groupBy.length > queryLimits.explainDimensionsMax) {
-    throw invalid('#/groupBy', `an explain query looks at ${queryLimits.explainDimensionsMax} dimensions at most`);
+  const dimensionsMax = type === 'explain' ? queryLimits.explainDimensionsMax : queryLimits.groupByMax;
+  if (groupBy.length > dimensionsMax) {
+    throw invalid(
+      '#/groupBy',
+      `${type === 'explain' ? 'an' : 'a'} ${type} query has ${dimensionsMax} dimensions at most`,
+    );
   }
 }
 

@@ -119,6 +119,7 @@ describe(`graph (seed ${seed})`, () => {
 
   test.each([
     [{ groupBy: ['src_ip'] }, '#/queries/0/groupBy'],
+    [{ groupBy: room.dimensions.slice(0, 11) }, '#/queries/0/groupBy'],
     [{ measures: ['rtt_avg'] }, '#/queries/0/measures/0'],
     [{ measures: ['bytes', 'packets', 'new_flows'] }, '#/queries/0/measures/2'],
     [{ measures: [] }, '#/queries/0/measures'],
