@@ -112,6 +112,9 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         paths: Record<string, Record<string, Operation>>;
         components: Json;
       };
+      // What people look for first stands first.
+      const { '/api/v1/query': first = {}, ...others } = object.paths;
+      object.paths = { '/api/v1/query': first, ...others };
       for (const [path, methods] of Object.entries(object.paths)) {
         for (const [method, operation] of Object.entries(methods)) complete(operation, method, path);
       }
