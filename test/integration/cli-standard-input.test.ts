@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { openStore } from '../../backend/src/storage/index.js';
+import { openStore, schemaVersion } from '../../backend/src/storage/index.js';
 import { rowsOf } from '../../backend/src/storage/store.js';
 import { freePort, owned, repository, run, sampleCapture, temporaryFolder, until } from './process.js';
 
@@ -32,7 +32,7 @@ async function storedPackets(dataDir: string): Promise<unknown> {
     await store.close();
   }
 }
-const sample = { packets: 1932, probe: 1932, migrations: 1 };
+const sample = { packets: 1932, probe: 1932, migrations: schemaVersion };
 
 it('a capture on standard input is stored as packets, in a new store', async () => {
   const data = join(folder.path, 'data');
