@@ -1,4 +1,5 @@
 /** The queue in front of the store: nobody starves, nothing leaks, nothing grows without bound. */
+import { setMaxListeners } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FairQueue, fairQueueLimits } from './fair-queue.js';
@@ -6,6 +7,7 @@ import { ApiError } from './problem.js';
 
 const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
 const never = new AbortController().signal;
+setMaxListeners(0, never); // all of the test's tasks hang on it
 
 /** A task that runs until it is told to end. */
 function held(queue: FairQueue, client: string, signal = never) {

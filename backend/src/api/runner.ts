@@ -47,7 +47,7 @@ export interface OwnWork {
 }
 
 /** Statements that the server itself needs (readiness, live views) are a client of their own. */
-export const serverClient = 'server';
+const serverClient = 'server';
 
 const kinds: Readonly<Partial<Record<UserError['code'], ProblemKind>>> = {
   NS_QUERY_TIMEOUT: 'timeout',
