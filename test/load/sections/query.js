@@ -66,7 +66,7 @@ async function filledStore(rows) {
 export async function run({ turns, rows, only }) {
   const store = await filledStore(rows);
   const api = createApi(
-    { store, metrics: new Registry(), status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }) },
+    { store, metrics: new Registry(), status: () => ({ dependencies: [], watermarkMs: null }) },
     { listen: '127.0.0.1:0', limits: { queryMillisMax: 60_000 } },
   );
   try {

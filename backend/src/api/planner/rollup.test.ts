@@ -48,7 +48,7 @@ beforeAll(async () => {
   await writer.write(makeFlush({ probe: 'p', epoch: 1n, partition: 0, firstSeq: 1, lastSeq: 1 }, { flows: rows }));
   const over = (flowRowsMax: number): Api =>
     createApi(
-      { store, metrics: new Registry(), status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }) },
+      { store, metrics: new Registry(), status: () => ({ dependencies: [], watermarkMs: null }) },
       { listen: '127.0.0.1:0', limits: { flowRowsMax } },
     );
   exact = over(1e12);
