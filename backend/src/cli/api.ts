@@ -10,7 +10,7 @@ import { taskSchemas } from '../engine/tasks/index.js';
 import { UserError } from '../errors.js';
 import { accessConfig } from './access.js';
 import { openConfiguredEnrichment } from './enrichment.js';
-import { registerProcessMetrics } from './metrics.js';
+import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { openConfiguredStore, serviceOf, stopSignals, version } from './service.js';
 
 export interface ApiOptions {
@@ -42,6 +42,7 @@ export async function serveApi(options: ApiOptions): Promise<number> {
     try {
       const metrics = new Registry();
       registerProcessMetrics(metrics, version);
+      registerEnrichmentMetrics(metrics, enrichment);
       const { api, guard } = serviceOf(config, store, logger, {
         metrics,
         hosts: enrichment.hosts,

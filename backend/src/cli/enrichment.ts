@@ -10,6 +10,8 @@ export interface ConfiguredEnrichment {
   readonly source: EnrichmentSource;
   /** for answers */
   readonly hosts: HostLookup;
+  /** null: it is off */
+  readonly reverseDns: ReverseDns | null;
   close(): void;
 }
 
@@ -33,6 +35,7 @@ export async function openConfiguredEnrichment(config: Config, log: EnrichmentLo
   return {
     source,
     hosts: createHostLookup({ enricher: source.enricher, reverseDns, scope, budgetMillis: budget * 1000 }),
+    reverseDns,
     close() {
       source.close();
       reverseDns?.close();

@@ -7,10 +7,16 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../config/index.js';
 import { mergeAccounting } from '../engine/accounting.js';
+import { Enricher } from '../enrichment/index.js';
 import type { Store } from '../storage/index.js';
 import { tables } from '../tables/index.js';
-import { registerEngineMetrics, registerProcessMetrics, registerStoreMetrics } from './metrics.js';
-import type { EngineFigures } from './metrics.js';
+import {
+  registerEngineMetrics,
+  registerEnrichmentMetrics,
+  registerProcessMetrics,
+  registerStoreMetrics,
+} from './metrics.js';
+import type { EngineFigures, EnrichmentFigures } from './metrics.js';
 import { serviceOf } from './service.js';
 
 const figures = (over: Partial<EngineFigures> = {}): EngineFigures => ({
@@ -24,10 +30,21 @@ const figures = (over: Partial<EngineFigures> = {}): EngineFigures => ({
 });
 const counters = { flushes: 0, inserts: 0, rows: 0, bytes: 0, retries: 0, failures: 0 };
 
+const enrichment = (over: Partial<EnrichmentFigures> = {}): EnrichmentFigures => ({
+  source: {
+    counters: { reloads: 0, refused: 0 },
+    databases: [],
+    enricher: new Enricher({ networks: [], country: null, asn: null }),
+  },
+  reverseDns: null,
+  ...over,
+});
+
 /** The registry of a process as `up` and `api` wire it, over a store that is never asked. */
 async function registryOf(process: 'up' | 'api'): Promise<Registry> {
   const metrics = new Registry();
   registerProcessMetrics(metrics, '0.0.0');
+  registerEnrichmentMetrics(metrics, enrichment());
   if (process === 'up') {
     registerEngineMetrics(metrics, figures());
     registerStoreMetrics(metrics, () => counters);
@@ -82,6 +99,11 @@ const parts: readonly [title: string, text: string, prefix: RegExp][] = [
   ],
   ['Engine', 'What it holds at the moment, and the limits it met.', /^netspectra_engine_/],
   ['Store', 'What was written.', /^netspectra_store_/],
+  [
+    'Enrichment',
+    'What is known about addresses: files and reverse DNS ([enrichment.md](enrichment.md)).',
+    /^netspectra_(enrichment|reverse_dns)_/,
+  ],
   ['API', 'What was asked.', /^netspectra_(api|live)_/],
   [
     'Process',
@@ -119,7 +141,8 @@ scrape_configs:
 Worth an alert: \`netspectra_store_failures_total\` rising (flushes are given up: data is missing until the capture is read
 again), \`rate(netspectra_store_retries_total[5m]) > 0\` for long (the store is slow or away), \`netspectra_engine_flushes_waiting\`
 at twice the number of workers (the store is slower than the traffic), \`netspectra_engine_limits_total{limit="flows_folded"}\`
-rising (more flows than \`engine.flow_table.max_flows\`), and \`netspectra_api_queries_waiting\` above 0 for long.
+rising (more flows than \`engine.flow_table.max_flows\`), \`netspectra_enrichment_refused_total\` rising or
+\`time() - netspectra_enrichment_database_built_timestamp_seconds > 60 * 86400\` (nobody replaces the database), and \`netspectra_api_queries_waiting\` above 0 for long.
 `;
   const sections = parts.map(
     ([title, text, prefix]) =>
@@ -165,5 +188,33 @@ describe('metrics', () => {
     }
     const byTable = (await registry.metrics()).match(/^netspectra_store_rows_total\{/gm);
     expect(byTable).toHaveLength(Object.keys(tables).length);
+  });
+
+  it('show what became of databases and of questions for names', async () => {
+    const registry = new Registry();
+    const source = {
+      counters: { reloads: 2, refused: 1 },
+      databases: [
+        { key: 'asn_file', path: '/asn.mmdb', type: 'ASN', built: new Date('2026-06-01T00:00:00Z'), bytes: 1 },
+      ],
+      enricher: enrichment().source.enricher,
+    } as const;
+    const asked = { asked: 12, found: 5, absent: 4, failed: 2, refused: 1, dropped: 3 };
+    registerEnrichmentMetrics(registry, { source, reverseDns: { counters: asked, size: 9 } });
+    const lines = (await registry.metrics()).split('\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'netspectra_enrichment_reloads_total 2',
+        'netspectra_enrichment_refused_total 1',
+        'netspectra_enrichment_damaged_records_total 0',
+        'netspectra_enrichment_database_built_timestamp_seconds{database="asn_file"} 1780272000',
+        'netspectra_reverse_dns_answers_total{result="found"} 5',
+        'netspectra_reverse_dns_answers_total{result="absent"} 4',
+        'netspectra_reverse_dns_answers_total{result="failed"} 2',
+        'netspectra_reverse_dns_answers_total{result="refused"} 1',
+        'netspectra_reverse_dns_answers_total{result="dropped"} 3',
+        'netspectra_reverse_dns_remembered 9',
+      ]),
+    );
   });
 });

@@ -9,6 +9,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { AccountingReport } from '../engine/accounting.js';
 import type { EngineHeld } from '../engine/manager.js';
+import type { EnrichmentSource, ReverseDns } from '../enrichment/index.js';
 import type { WriterCounters, WriterObserver } from '../storage/index.js';
 import { tables } from '../tables/index.js';
 
@@ -91,6 +92,61 @@ export function registerEngineMetrics(registry: Registry, figures: EngineFigures
     'Flushes that wait for the store or are being written',
     () => figures.held().flushes,
   );
+}
+
+/** What a process knows about addresses: how old its databases are, and what became of questions to DNS. */
+export interface EnrichmentFigures {
+  readonly source: Pick<EnrichmentSource, 'counters' | 'databases' | 'enricher'>;
+  /** null: it is off */
+  readonly reverseDns: Pick<ReverseDns, 'counters' | 'size'> | null;
+}
+
+export function registerEnrichmentMetrics(registry: Registry, { source, reverseDns }: EnrichmentFigures): void {
+  counted(
+    registry,
+    'netspectra_enrichment_reloads_total',
+    'Changed enrichment databases that were taken',
+    () => source.counters.reloads,
+  );
+  counted(
+    registry,
+    'netspectra_enrichment_refused_total',
+    'Changed enrichment databases that could not be used; the one before stays',
+    () => source.counters.refused,
+  );
+  counted(
+    registry,
+    'netspectra_enrichment_damaged_records_total',
+    'Records of the databases that could not be read when answers asked for them; the engine counts its own among its limits',
+    () => source.enricher.counters.damagedRecords,
+  );
+  new Gauge({
+    name: 'netspectra_enrichment_database_built_timestamp_seconds',
+    help: 'When the enrichment database in use was built, as it says, by the key that names it',
+    labelNames: ['database'],
+    registers: [registry],
+    collect() {
+      for (const { key, built } of source.databases) this.set({ database: key }, built.getTime() / 1000);
+    },
+  });
+  countedBy(
+    registry,
+    'netspectra_reverse_dns_answers_total',
+    'Questions for names of addresses, by what became of them: found, absent, failed, refused (no host name), dropped (too many waited)',
+    'result',
+    () => {
+      const { found = 0, absent = 0, failed = 0, refused = 0, dropped = 0 } = reverseDns?.counters ?? {};
+      return { found, absent, failed, refused, dropped };
+    },
+  );
+  new Gauge({
+    name: 'netspectra_reverse_dns_remembered',
+    help: 'Addresses whose names (or that they have none) are remembered',
+    registers: [registry],
+    collect() {
+      this.set(reverseDns?.size ?? 0);
+    },
+  });
 }
 
 /** @returns what the writer is to tell; give it to createClickHouseWriter */

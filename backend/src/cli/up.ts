@@ -30,7 +30,12 @@ import { engineStatus } from './engine-status.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { LiveView } from './live-view.js';
 import type { ViewState } from './live-view.js';
-import { registerEngineMetrics, registerProcessMetrics, registerStoreMetrics } from './metrics.js';
+import {
+  registerEngineMetrics,
+  registerEnrichmentMetrics,
+  registerProcessMetrics,
+  registerStoreMetrics,
+} from './metrics.js';
 import { openConfiguredStore, serviceOf, stopSignals, version } from './service.js';
 import { takeStandardInput } from './standard-input.js';
 
@@ -124,6 +129,7 @@ async function serve(
     mergeAccounting(progress.current ? [progress.done, progress.current.accounting] : [progress.done]);
   const metrics = new Registry();
   registerProcessMetrics(metrics, version);
+  registerEnrichmentMetrics(metrics, options.enrichment);
   registerEngineMetrics(metrics, {
     stored,
     packetsRead: () => progress.read + (progress.current?.progress().packets ?? 0),

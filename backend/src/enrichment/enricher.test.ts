@@ -140,4 +140,17 @@ describe('an enricher', () => {
     expect(() => enricher.load({ networks: [], country: broken, asn: null })).toThrow('no MMDB file');
     expect(placeOf(enricher, '5.1.1.1').country).toBe('FR');
   });
+
+  it('counts records that are damaged, also after it has gone on with others', () => {
+    const bytes = mmdb({ records: { '5.0.0.0/8': { country_code: 'DE' }, '6.0.0.0/8': { country_code: 'FR' } } });
+    // The map before the first key becomes an extended type that MMDB does not have.
+    bytes[bytes.indexOf('country_code') - 2] = 0;
+    const enricher = new Enricher({ networks: [], country: sharedBytes(bytes), asn: null });
+    const countries = ['5.1.1.1', '5.1.1.2', '6.1.1.1'].map((text) => placeOf(enricher, text).country);
+    expect(countries.filter((text) => text === '').length).toBeGreaterThan(0);
+    const { damagedRecords } = enricher.counters;
+    expect(damagedRecords).toBeGreaterThan(0);
+    enricher.load({ networks: [], country, asn: null });
+    expect(enricher.counters.damagedRecords).toBe(damagedRecords);
+  });
 });

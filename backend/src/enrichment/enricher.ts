@@ -55,6 +55,10 @@ export interface EnricherCounters {
   misses: number;
   /** times all places were forgotten because there were too many */
   resets: number;
+  /** records of the databases that could not be decoded; they count as empty */
+  damagedRecords: number;
+  /** different records beyond those that can be kept; they count as empty */
+  droppedRecords: number;
 }
 
 const ways = 4;
@@ -97,7 +101,11 @@ function networksOf(configured: readonly NetworkConfig[]): Networks {
 }
 
 export class Enricher {
-  readonly counters: EnricherCounters = { misses: 0, resets: 0 };
+  private misses = 0;
+  private resets = 0;
+  /** what the databases that are no longer in use had counted */
+  private damagedBefore = 0;
+  private droppedBefore = 0;
   /** the columns of all places as TabSeparated text, see `textStart` */
   text = new Uint8Array(1 << 12);
   /** place p's text is text[textStart[p] .. textStart[p + 1]) */
@@ -123,11 +131,23 @@ export class Enricher {
     this.load(data);
   }
 
+  /** What was done since the enricher was made, whatever was loaded meanwhile. */
+  get counters(): EnricherCounters {
+    const { country, asn } = this;
+    return {
+      misses: this.misses,
+      resets: this.resets,
+      damagedRecords: this.damagedBefore + (country?.damagedRecords ?? 0) + (asn?.damagedRecords ?? 0),
+      droppedRecords: this.droppedBefore + (country?.droppedRecords ?? 0) + (asn?.droppedRecords ?? 0),
+    };
+  }
+
   /** Go on with other data; everything remembered is forgotten. Throws, and changes nothing, when a file is damaged. */
   load(data: EnrichmentData): void {
     const country = data.country ? new Database(data.country, { country: true, asn: false }) : null;
     const asn = data.asn ? new Database(data.asn, { country: false, asn: true }) : null;
     const networks = networksOf(data.networks);
+    ({ damagedRecords: this.damagedBefore, droppedRecords: this.droppedBefore } = this.counters);
     this.country = country;
     this.asn = asn;
     this.configured = data.networks;
@@ -160,7 +180,7 @@ export class Enricher {
   }
 
   private miss(a: number, b: number, c: number, d: number, bucket: number): number {
-    this.counters.misses += 1;
+    this.misses += 1;
     const place = this.resolve(a, b, c, d);
     const { cache } = this;
     this.hand = (this.hand + 1) & (ways - 1);
@@ -194,7 +214,7 @@ export class Enricher {
 
   private addPlace(key: number, country: number, asn: number, network: number, local: boolean): number {
     if (this.places.length > this.placesMax) {
-      this.counters.resets += 1;
+      this.resets += 1;
       this.forget();
     }
     const system = this.asn?.record(asn);

@@ -71,6 +71,9 @@ export interface LimitCounters {
   tcp_stream_gaps: number;
   tcp_stream_limit_hits: number;
   sketch_packets_misplaced: number;
+  enrichment_records_damaged: number;
+  enrichment_records_dropped: number;
+  enrichment_places_forgotten: number;
 }
 
 /** What a worker met of other partitions. */
@@ -289,6 +292,7 @@ export class PartitionWorker {
   private limits(): LimitCounters {
     const fragments = this.defragmenter.counters;
     const applications = this.applications.counters();
+    const enrichment = this.enricher?.counters;
     return {
       flows_folded: this.flowTable.foldedFlows,
       late_packets: this.flowTable.latePackets,
@@ -300,6 +304,9 @@ export class PartitionWorker {
       tcp_stream_gaps: applications.streamGaps,
       tcp_stream_limit_hits: applications.streamLimitHits,
       sketch_packets_misplaced: this.tasks.reduce((sum, { task }) => sum + (task.misplacedPackets ?? 0), 0),
+      enrichment_records_damaged: enrichment?.damagedRecords ?? 0,
+      enrichment_records_dropped: enrichment?.droppedRecords ?? 0,
+      enrichment_places_forgotten: enrichment?.resets ?? 0,
     };
   }
 
