@@ -325,8 +325,6 @@ class Loader {
     const { tls } = config.storage.clickhouse;
     if ((tls.cert_file === '') !== (tls.key_file === '')) {
       this.report(['storage', 'clickhouse', 'tls'], 'cert_file and key_file belong together: set both or none');
-    } else if (tls.cert_file !== '' && tls.ca_file === '') {
-      this.report(['storage', 'clickhouse', 'tls'], 'cert_file needs ca_file');
     }
     const { tls: apiTls } = config.api;
     if ((apiTls.cert_file === '') !== (apiTls.key_file === '')) {

@@ -209,7 +209,7 @@ export const configSchema = Type.Object(
         }),
         tls: section('Certificates for an https URL (PEM files).', {
           ca_file: file('Authority to trust besides the usual ones; empty = the usual ones.'),
-          cert_file: file('Client certificate; needs key_file and ca_file.'),
+          cert_file: file('Client certificate; needs key_file.'),
           key_file: file("The client certificate's key."),
         }),
       }),
