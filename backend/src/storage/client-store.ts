@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { UserError } from '../errors.js';
+import { linkedSignal } from './linked-signal.js';
 import type { InsertBlock, QueryOptions, QueryParam, QueryResult, Store } from './store.js';
 
 export interface ClientBackend {
@@ -257,8 +258,21 @@ export class ClientStore implements Store {
     options: QueryOptions,
   ): Promise<QueryResult> {
     if (options.signal?.aborted) throw aborted(options.signal.reason);
-    // One of our own: many queries of a request share a signal, and Node warns of more than ten listeners on one.
-    const signal = options.signal && AbortSignal.any([options.signal]);
+    // One of our own, which ends with the query: many share a signal, and whoever listens to it may forget to leave.
+    const link = options.signal && linkedSignal(options.signal);
+    try {
+      return await this.runUnder(link?.signal, sql, params, options);
+    } finally {
+      link?.release();
+    }
+  }
+
+  private async runUnder(
+    signal: AbortSignal | undefined,
+    sql: string,
+    params: Readonly<Record<string, QueryParam>>,
+    options: QueryOptions,
+  ): Promise<QueryResult> {
     const tag = randomUUID();
     const statementText = `${sql}\nFORMAT JSONColumnsWithMetadata SETTINGS ${settingsClause(this.querySettings(options, tag))}`;
     await this.turnstile.enter(signal);

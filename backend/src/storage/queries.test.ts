@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeKinds } from '../../../test/kit/stores.js';
 import type { TestTarget } from '../../../test/kit/stores.js';
@@ -43,6 +44,13 @@ describe.each(storeKinds)('queries of the $kind store', ({ start }) => {
         yes: true,
       },
     ]);
+  });
+
+  it('need one listener of a signal, however many they are', async () => {
+    const { signal } = new AbortController();
+    await store.query('SELECT 1', {}, { signal });
+    await expect(store.query('SELECT broken', {}, { signal })).rejects.toThrow();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
   });
 
   it('answers in columns with types, and says what was read', async () => {
