@@ -15,9 +15,9 @@ module.exports = {
     only('backend', ['collector', 'proto', 'query']),
     {
       name: 'browser-packages-without-node',
-      comment: 'proto, query and collector/src/decode run in the browser too',
+      comment: 'proto, query and decode and filter of collector run in the browser too',
       severity: 'error',
-      from: { path: '^(proto/src|query/src|collector/src/decode)', pathNot: '\\.(test|bench)\\.ts$' },
+      from: { path: '^(proto/src|query/src|collector/src/(decode|filter))', pathNot: '\\.(test|bench)\\.ts$' },
       to: { dependencyTypes: ['core'] },
     },
     {

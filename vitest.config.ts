@@ -8,6 +8,7 @@ export default defineConfig({
     // Unit tests run on the sources; tests that start processes use the build.
     alias: [
       { find: '@netspectra/collector/decode', replacement: source('./collector/src/decode/index.ts') },
+      { find: '@netspectra/collector/filter', replacement: source('./collector/src/filter/index.ts') },
       { find: '@netspectra/proto', replacement: source('./proto/src/index.ts') },
       { find: '@netspectra/query', replacement: source('./query/src/index.ts') },
       { find: '@netspectra/collector', replacement: source('./collector/src/index.ts') },

@@ -1,3 +1,5 @@
-/** Capture sources and packet filters for Node. Decoding, which also runs in the browser, is `@netspectra/collector/decode`. */
+/**
+ * Capture sources, for Node. What also runs in the browser is apart: decoding in `@netspectra/collector/decode`, filters over
+ * packets in `@netspectra/collector/filter`.
+ */
 export * from './capture/index.js';
-export * from './filter/index.js';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compilePacketFilter } from '@netspectra/collector';
+import { compilePacketFilter } from '@netspectra/collector/filter';
 import { PacketDecoder } from '@netspectra/collector/decode';
 import { Layer, PacketBatch } from '@netspectra/proto';
 import { captureFilter } from '@netspectra/query';
