@@ -24,7 +24,7 @@ class Gatherer implements Writer {
 
   async write(flush: Flush): Promise<void> {
     for (const block of flush.blocks) {
-      const columns = tables[block.table].columns.map((column) => column.name);
+      const columns = tables[block.table].rowColumns.map((column) => column.name);
       const rows = new TextDecoder().decode(block.bytes).trimEnd().split('\n');
       for (const row of rows.map((line) => line.split('\t'))) {
         if (block.table === 'probe_stats') this.packets += Number(row[columns.indexOf('packets')]);

@@ -40,13 +40,12 @@ async function runInto(writer: Writer, flushCaptureBytes: number, resume?: Resum
 }
 
 const text = new TextDecoder();
-/** Rows of a table in a flush, without the stamp, sorted. */
+/** Rows of a table in a flush, sorted. */
 const rowsOf = (flush: Flush, table: string): string[] =>
   text
     .decode(flush.blocks.find((block) => block.table === table)?.bytes)
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => line.split('\t').slice(5).join('\t'))
     .sort();
 const named = ({ partition, firstSeq, lastSeq }: Flush): string => `${partition}:${firstSeq}-${lastSeq}`;
 

@@ -25,7 +25,7 @@ import { taskTypes } from './tasks/index.js';
 
 export interface ManagerOptions extends Omit<
   WorkerOptions,
-  'source' | 'firstChunk' | 'firstSeq' | 'flushAt' | 'windows' | 'epoch' | 'sourceName'
+  'source' | 'firstChunk' | 'firstSeq' | 'flushAt' | 'windows' | 'sourceName'
 > {
   /** threads, the caller's included when there is no writer; each has a partition of its own */
   readonly workers: number;
@@ -185,7 +185,6 @@ export class Manager {
     const workerOptions: WorkerOptions = {
       ...options,
       ...(this.enrichment && { enrichment: this.enrichment }),
-      epoch: String(source.epoch),
       sourceName: source.name,
       source:
         capture.kind === 'file'

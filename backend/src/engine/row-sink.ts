@@ -2,23 +2,20 @@
  * Rows as TabSeparated bytes, built in the worker that made them: numbers and addresses straight into a growing byte
  * array, no strings on the way. One RowWriter per table; columns are appended in the order of the table's definition.
  *
- * Rows may be written at any time; which stretch of the stream they belong to is known at the flush, so `take` fills
- * first_seq and last_seq into the place kept for them (zero-padded decimals of fixed width).
+ * Rows come without the stamp (probe, epoch, partition, first_seq, last_seq): which stretch of the stream they belong to
+ * is known at the flush, and the writer puts it before each (storage/clickhouse-writer.ts).
  */
 import type { Enricher } from '../enrichment/index.js';
-import { tables } from '../tables/index.js';
+import { escapeTsv, tables } from '../tables/index.js';
 import type { RowBlock, TableName } from '../tables/index.js';
 
 const tab = 9;
 const newline = 10;
 const hexDigits = new TextEncoder().encode('0123456789abcdef');
 const utf8 = new TextEncoder();
-const stampColumns = 5;
-const seqDigits = 16;
 const placeColumns = 10;
 /** country, AS number, AS name, network, local: the client's, then the server's */
 const unknownPlaces = utf8.encode('\t0\t\t\t0\t'.repeat(2));
-const padded = (seq: number): string => String(seq).padStart(seqDigits, '0');
 
 export class RowWriter {
   readonly table: TableName;
@@ -27,19 +24,13 @@ export class RowWriter {
   private length = 0;
   private column = 0;
   private readonly columnCount: number;
-  private readonly stamp: Uint8Array;
-  private starts = new Uint32Array(1024);
   private readonly enricher: Enricher | null;
 
-  /**
-   * @param stamp the leading columns (probe, epoch, partition, first_seq, last_seq) as text with a tab after each
-   * @param enricher what knows about addresses; null: nothing is known
-   */
-  constructor(table: TableName, stamp: Uint8Array, enricher: Enricher | null = null) {
+  /** @param enricher what knows about addresses; null: nothing is known */
+  constructor(table: TableName, enricher: Enricher | null = null) {
     this.enricher = enricher;
     this.table = table;
-    this.stamp = stamp;
-    this.columnCount = tables[table].columns.length;
+    this.columnCount = tables[table].rowColumns.length;
   }
 
   /** Bytes gathered so far. */
@@ -47,18 +38,9 @@ export class RowWriter {
     return this.length;
   }
 
-  /** Start a row: the stamp columns are written here. */
+  /** Start a row. */
   begin(): void {
-    this.reserve(this.stamp.length + 64);
-    if (this.rows === this.starts.length) {
-      const grown = new Uint32Array(this.rows * 2);
-      grown.set(this.starts);
-      this.starts = grown;
-    }
-    this.starts[this.rows] = this.length;
-    this.bytes.set(this.stamp, this.length);
-    this.length += this.stamp.length;
-    this.column = stampColumns;
+    this.column = 0;
   }
 
   /** End the row; throws when the row does not have exactly the table's columns (our own mistake). */
@@ -172,15 +154,8 @@ export class RowWriter {
     this.separate();
   }
 
-  /** Take the rows gathered so far, stamped as this stretch of the stream; the writer is empty afterwards. */
-  take(firstSeq: number, lastSeq: number): RowBlock {
-    const first = utf8.encode(padded(firstSeq));
-    const last = utf8.encode(padded(lastSeq));
-    for (let row = 0; row < this.rows; row += 1) {
-      const stampEnd = this.starts[row]! + this.stamp.length;
-      this.bytes.set(last, stampEnd - 1 - seqDigits);
-      this.bytes.set(first, stampEnd - 2 - 2 * seqDigits);
-    }
+  /** Take the rows gathered so far; the writer is empty afterwards. */
+  take(): RowBlock {
     const block = { table: this.table, rows: this.rows, bytes: this.bytes.slice(0, this.length) };
     this.rows = 0;
     this.length = 0;
@@ -244,7 +219,7 @@ export class RowWriter {
       for (let i = 0; i < value.length; i += 1) this.bytes[this.length++] = value.charCodeAt(i);
       return;
     }
-    const encoded = utf8.encode(escapeText(value, quoted));
+    const encoded = utf8.encode(escapeTsv(value, quoted));
     this.reserve(encoded.length);
     this.bytes.set(encoded, this.length);
     this.length += encoded.length;
@@ -264,38 +239,20 @@ export class RowWriter {
   }
 }
 
-const escapes: Readonly<Record<string, string>> = {
-  '\\': '\\\\',
-  "'": "\\'",
-  '\t': '\\t',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\0': '\\0',
-  '\b': '\\b',
-  '\f': '\\f',
-};
-
-/** ClickHouse's TabSeparated escapes; inside an array or map quotes are escaped too. */
-function escapeText(value: string, quoted = false): string {
-  return value.replace(quoted ? /[\\'\t\n\r\0\b\f]/g : /[\\\t\n\r\0\b\f]/g, (c) => escapes[c] ?? c);
-}
-
 /** A partition's row writers, one per table, made when first used. */
 export class RowSink {
   private readonly writers = new Map<TableName, RowWriter>();
-  private readonly stamp: Uint8Array;
   private readonly enricher: Enricher | null;
 
   /** @param enricher what knows about addresses; null: nothing is known */
-  constructor(probe: string, epoch: bigint, partition: number, enricher: Enricher | null = null) {
+  constructor(enricher: Enricher | null = null) {
     this.enricher = enricher;
-    this.stamp = utf8.encode(`${escapeText(probe)}\t${epoch}\t${partition}\t${padded(0)}\t${padded(0)}\t`);
   }
 
   table(name: TableName): RowWriter {
     let writer = this.writers.get(name);
     if (!writer) {
-      writer = new RowWriter(name, this.stamp, this.enricher);
+      writer = new RowWriter(name, this.enricher);
       this.writers.set(name, writer);
     }
     return writer;
@@ -308,10 +265,8 @@ export class RowSink {
     return size;
   }
 
-  /** All rows as the stretch firstSeq..lastSeq, a block per table that has any; the sink is empty afterwards. */
-  take(firstSeq: number, lastSeq: number): RowBlock[] {
-    return [...this.writers.values()]
-      .filter((writer) => writer.rows > 0)
-      .map((writer) => writer.take(firstSeq, lastSeq));
+  /** All rows, a block per table that has any; the sink is empty afterwards. */
+  take(): RowBlock[] {
+    return [...this.writers.values()].filter((writer) => writer.rows > 0).map((writer) => writer.take());
   }
 }

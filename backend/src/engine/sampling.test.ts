@@ -36,8 +36,8 @@ function rowsOf(
   bench.flowTable.track(selection);
   bench.task.process(selection);
   bench.flush();
-  const block = bench.rows.take(1, 1).find((each) => each.table === table);
-  const columns = tables[table].columns.map(({ name }) => name);
+  const block = bench.rows.take().find((each) => each.table === table);
+  const columns = tables[table].rowColumns.map(({ name }) => name);
   return new TextDecoder()
     .decode(block?.bytes)
     .split('\n')

@@ -55,7 +55,7 @@ const scan = pairs(random, random);
 
 const columns = tables.flows.columns.length - 15;
 function measure(bytes, enricher) {
-  const row = new RowSink('p', 1n, 0, enricher).table('flows');
+  const row = new RowSink(enricher).table('flows');
   const started = process.hrtime.bigint();
   for (let i = 0; i < rows; i += 1) {
     row.begin();

@@ -78,13 +78,8 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
     });
 
     it('reads every kind of value as the engine writes it', async () => {
-      // Byte for byte what engine/row-sink.ts makes: unshortened addresses, escapes, padded sequence numbers.
+      // Byte for byte what engine/row-sink.ts makes: unshortened addresses, escapes; the writer adds the stamp.
       const fields = [
-        'probe\\t\\\\',
-        '18446744073709551615',
-        '7',
-        '0000000000000042',
-        '0000001000000007',
         '4294967295.999999999',
         '18446744073709551615',
         '0000:0000:0000:0000:0000:ffff:c000:0207',
@@ -175,14 +170,11 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
 
     it('keeps packets of long ago that were stored today, and drops what was stored long ago', async () => {
       await applyRetention(store, { tls: 3600 });
-      const stamp = { probe: 'p', epoch: 1n, partition: 0, firstSeq: 1, lastSeq: 1 };
-      const columns = tables.tls.columns.map((column) => column.name);
-      const bytes = (block: { bytes: Uint8Array }) =>
-        new TextEncoder().encode(new TextDecoder().decode(block.bytes).replaceAll('\t0000000000000001', '\t1'));
+      const columns = tables.tls.rowColumns.map((column) => column.name);
       const row = { timestamp: '1000000000.000000000', server_name: 'old.example' };
-      await store.insert({ table: 'tls', columns, bytes: bytes(rowBlock('tls', stamp, [row])) });
+      await store.insert({ table: 'tls', columns, bytes: rowBlock('tls', [row]).bytes });
       const aged = new TextDecoder()
-        .decode(bytes(rowBlock('tls', stamp, [{ ...row, server_name: 'aged.example' }])))
+        .decode(rowBlock('tls', [{ ...row, server_name: 'aged.example' }]).bytes)
         .replace('\n', '\t1000000000\n');
       await store.insert({ table: 'tls', columns: [...columns, 'stored_at'], bytes: new TextEncoder().encode(aged) });
       await store.command('OPTIMIZE TABLE tls FINAL');

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tables } from '../tables/index.js';
+import { escapeTsv, tables } from '../tables/index.js';
 import type { Flush, RowBlock, TableName } from '../tables/index.js';
 
 /** A folder of its own, removed by `remove`. */
@@ -23,47 +23,19 @@ function defaultText(type: string): string {
   return type.includes('String') ? '' : '0';
 }
 
-const escapes: Readonly<Record<string, string>> = {
-  '\\': '\\\\',
-  '\t': '\\t',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\0': '\\0',
-  '\b': '\\b',
-  '\f': '\\f',
-};
-
 /** A value as TabSeparated text; arrays and maps are given as their text. */
 function fieldText(value: string | number | bigint, type: string): string {
   if (!type.includes('String') || type.startsWith('Array') || type.startsWith('Map')) return String(value);
-  // eslint-disable-next-line no-control-regex -- NUL and friends are exactly what ClickHouse escapes
-  return String(value).replace(/[\\\t\n\r\0\x08\f]/g, (c) => escapes[c] ?? c);
+  return escapeTsv(String(value));
 }
 
 export type RowValues = Readonly<Record<string, string | number | bigint>>;
 
-/** A row block as the engine makes it: sequence numbers zero-padded to 16 digits, columns not named at their zero. */
-export function rowBlock(
-  table: TableName,
-  stamp: { probe: string; epoch: bigint; partition: number; firstSeq: number; lastSeq: number },
-  rows: readonly RowValues[],
-): RowBlock {
-  const padded = (seq: number): string => String(seq).padStart(16, '0');
-  const stamps: RowValues = {
-    probe: stamp.probe,
-    epoch: stamp.epoch,
-    partition: stamp.partition,
-    first_seq: padded(stamp.firstSeq),
-    last_seq: padded(stamp.lastSeq),
-  };
+/** A row block as the engine makes it; columns not named are at their zero. */
+export function rowBlock(table: TableName, rows: readonly RowValues[]): RowBlock {
+  const { rowColumns } = tables[table];
   const text = rows
-    .map((row) => {
-      const values: RowValues = { ...row, ...stamps };
-      return (
-        tables[table].columns.map(({ name, type }) => fieldText(values[name] ?? defaultText(type), type)).join('\t') +
-        '\n'
-      );
-    })
+    .map((row) => rowColumns.map(({ name, type }) => fieldText(row[name] ?? defaultText(type), type)).join('\t') + '\n')
     .join('');
   return { table, rows: rows.length, bytes: new TextEncoder().encode(text) };
 }
@@ -79,6 +51,6 @@ export function makeFlush(
     partition: stamp.partition,
     firstSeq: stamp.firstSeq,
     lastSeq: stamp.lastSeq,
-    blocks: (Object.keys(rows) as TableName[]).map((table) => rowBlock(table, stamp, rows[table] ?? [])),
+    blocks: (Object.keys(rows) as TableName[]).map((table) => rowBlock(table, rows[table] ?? [])),
   };
 }

@@ -7,6 +7,8 @@
  * run of a live capture, or the content of one capture file.
  */
 
+export { escapeTsv } from './tsv.js';
+
 export interface TableColumn {
   readonly name: string;
   /** ClickHouse type */
@@ -15,7 +17,10 @@ export interface TableColumn {
 
 export interface Table {
   readonly name: TableName;
+  /** as they are stored: the stamp's, then those of the rows */
   readonly columns: readonly TableColumn[];
+  /** what a row of a RowBlock holds: all but the stamp's */
+  readonly rowColumns: readonly TableColumn[];
 }
 
 export type TableName =
@@ -28,13 +33,13 @@ const columns = (text: string): TableColumn[] =>
     .map((line) => line.trim())
     .map((line) => ({ name: line.slice(0, line.indexOf(' ')), type: line.slice(line.indexOf(' ') + 1) }));
 
-/** Stands first in every table. */
-const stamp = `
+/** Stands first in every table, alike in all rows of a flush: writers put it before each, blocks come without. */
+const stampColumns = columns(`
   probe LowCardinality(String)
   epoch UInt64
   partition UInt16
   first_seq UInt64
-  last_seq UInt64`;
+  last_seq UInt64`);
 
 /**
  * What is known about the two addresses (docs/enrichment.md), last in every table that has them: country (ISO 3166-1
@@ -53,7 +58,10 @@ const places = `
   server_network LowCardinality(String)
   server_local UInt8`;
 
-const table = (name: TableName, text: string): Table => ({ name, columns: columns(stamp + text) });
+function table(name: TableName, text: string): Table {
+  const rowColumns = columns(text);
+  return { name, columns: [...stampColumns, ...rowColumns], rowColumns };
+}
 
 /** One row per flow per window (and per flush): what this flow did in it. Sum the counters, keep min(first), max(last). */
 const flows = table(
@@ -302,7 +310,7 @@ export const tables: Readonly<Record<TableName, Table>> = {
   probe_stats: probeStats,
 };
 
-/** Rows of one table, as TabSeparated text (ClickHouse's escapes), columns in the order of `tables[table].columns`. */
+/** Rows of one table, as TabSeparated text (ClickHouse's escapes), columns in the order of `tables[table].rowColumns`. */
 export interface RowBlock {
   readonly table: TableName;
   readonly rows: number;

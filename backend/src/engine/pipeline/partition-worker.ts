@@ -26,8 +26,6 @@ import type { PipelineShared } from './shared-state.js';
 /** Everything a worker needs besides the shared buffers; plain data. */
 export interface WorkerOptions extends DecodeOptions {
   readonly probe: string;
-  /** decimal u64 */
-  readonly epoch: string;
   /** names the source in the accounting rows */
   readonly sourceName: string;
   readonly firstChunk: number;
@@ -140,7 +138,7 @@ export class PartitionWorker {
       idleTimeoutSeconds: options.windows ? options.idleTimeoutSeconds : 0,
     });
     this.enricher = options.enrichment ? new Enricher(options.enrichment) : null;
-    this.rows = new RowSink(options.probe, BigInt(options.epoch), index, this.enricher);
+    this.rows = new RowSink(this.enricher);
     const context: TaskContext = {
       flowTable: this.flowTable,
       rows: this.rows,
@@ -333,7 +331,7 @@ export class PartitionWorker {
     });
     this.lateReported = this.flowTable.latePackets;
     this.foldedReported = this.flowTable.foldedFlows;
-    const blocks = this.rows.take(this.firstUnflushed, sequence);
+    const blocks = this.rows.take();
     this.onFlush({
       kind: 'flush',
       partition: this.index,

@@ -73,7 +73,7 @@ export function batchOf(packets: readonly FakePacket[]): PacketBatch {
 /** A task on a flow table of its own, run as the worker runs it. */
 export class TaskBench<Report> {
   readonly flowTable: FlowTable;
-  readonly rows = new RowSink('p', 1n, 0);
+  readonly rows = new RowSink();
   readonly task: Task<Report>;
   private readonly context: TaskContext;
 

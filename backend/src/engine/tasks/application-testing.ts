@@ -71,7 +71,7 @@ export function analyzeFrames(
   frames: readonly TestFrame[],
   options: ApplicationOptions & { readonly windows?: boolean; readonly names_max?: number } = {},
 ): ApplicationResult {
-  const rows = new RowSink('test', 1n, 0);
+  const rows = new RowSink();
   const context: TaskContext = {
     flowTable: new FlowTable({ maxFlows: 1 << 16, windowSeconds: 0, idleTimeoutSeconds: 0 }),
     rows,
@@ -139,7 +139,7 @@ export function analyzeFrames(
   }
   for (const task of tasks) task.finish();
   for (const task of tasks) task.flush();
-  const blocks = rows.take(0, 1);
+  const blocks = rows.take();
   return {
     dns: dns.report(),
     http: http.report(),
@@ -153,7 +153,7 @@ export function analyzeFrames(
 }
 
 function textRows(blocks: readonly RowBlock[], table: 'dns' | 'http' | 'tls'): TextRow[] {
-  const names = tables[table].columns.map(({ name }) => name);
+  const names = tables[table].rowColumns.map(({ name }) => name);
   const text = new TextDecoder().decode(blocks.find((block) => block.table === table)?.bytes ?? new Uint8Array(0));
   return text
     .split('\n')

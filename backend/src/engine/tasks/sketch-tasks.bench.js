@@ -59,7 +59,7 @@ function run(selections, flows, windows, withTasks) {
   });
   const context = {
     flowTable,
-    rows: new RowSink('p', 1n, 0),
+    rows: new RowSink(),
     probe: 'bench',
     counterWindowSeconds: 1,
     flowWindowSeconds: 10,
