@@ -23,7 +23,7 @@ import { SampleFold } from './fold.js';
 import { alignRange, chooseInterval, windowMillis } from './interval.js';
 import type { TableWindows } from './interval.js';
 import { keysOf } from './keys.js';
-import { hasWindows, rowsWhere } from './rows.js';
+import { hasWindows, rowsWhere, sentBy } from './rows.js';
 import { needsSamples, sampleWidth } from './samples.js';
 import { scopeOf } from './scope.js';
 import type { Scope } from './scope.js';
@@ -150,6 +150,7 @@ function leadingSql(frame: Frame, scope: Scope): string {
     scope.mode,
     scope.conditions,
     keys.map((key) => `${key.sql} AS ${key.column}`),
+    sentBy(checked.measures, scope.table),
   );
   const grouped = selectGrouped(
     from,
@@ -227,6 +228,7 @@ export function planQuery(
     mode,
     scope.conditions,
     keys.map((key) => `${key.sql} AS ${key.column}`),
+    sentBy(measures, table),
   );
   const time: Key[] = bucket === undefined ? [] : [{ sql: bucket, column: 't' }];
   const shown = (column: string): string => `ns_${column}`;

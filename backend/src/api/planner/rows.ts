@@ -18,6 +18,7 @@ import {
   queryTables,
   sourceSql,
   sourceSqlBy,
+  summands,
 } from '@netspectra/query';
 import type { Dimension, DirectedSource, Measure, QueryTable, Source } from '@netspectra/query';
 
@@ -67,18 +68,37 @@ export function valueSql(source: Source, mode: RowMode): string {
   return source.expression;
 }
 
+/** Conditions under which the client, the server sent something. */
+export type Sent = readonly [string, string];
+
+const byteColumns: readonly string[] = ['client_bytes', 'server_bytes'];
+
+/**
+ * Packets tell that a side sent something. Where only bytes are added up, bytes tell as well, and are read anyway: an eighth
+ * of the time less (10M rows by src_ip: 237 against 269 ms). Packets without a byte on the wire would add nothing.
+ */
+export function sentBy(measured: readonly Measure[], table: QueryTable): Sent {
+  const columns = measured.flatMap((measure) => {
+    const parts = summands(measure);
+    return parts.length === 0 ? [''] : parts.flatMap(({ sources }) => sources[table]?.columns ?? ['']);
+  });
+  const onlyBytes = columns.length > 0 && columns.every((column) => byteColumns.includes(column));
+  return onlyBytes ? ['client_bytes > 0', 'server_bytes > 0'] : directionExists;
+}
+
 /**
  * The rows of the mode that meet the conditions, as a FROM clause with its WHERE.
  * @param computed further columns of those rows, `expression AS name`. They are columns of a subquery, so that what stands
  * around it names them and the engine computes them once; columns that nothing names are not read.
+ * @param sent what tells that a side sent something, see `sentBy`
  */
 export function rowsWhere(
   table: QueryTable,
   mode: RowMode,
   conditions: readonly (string | undefined)[],
   computed: readonly string[] = [],
+  [clientSent, serverSent]: Sent = directionExists,
 ): string {
-  const [clientSent, serverSent] = directionExists;
   if (mode === 'directed') {
     // Two passes over the columns cost a third less than ARRAY JOIN, which copies them (3M rows: 210 against 300 ms).
     const sided = (direction: 0 | 1): string[] =>
