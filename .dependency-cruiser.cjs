@@ -14,6 +14,26 @@ module.exports = {
     only('collector', ['proto', 'query']),
     only('backend', ['collector', 'proto', 'query']),
     {
+      name: 'plugin-imports',
+      comment: 'the Grafana bundle may import only query',
+      severity: 'error',
+      from: { path: '^plugin/(server/)?src' },
+      to: { path: '^(proto|collector|backend)/' },
+    },
+    {
+      name: 'plugin-contract-stands-alone',
+      comment: 'plugin/server/src/contract is shared with the front end: a browser loads it',
+      severity: 'error',
+      from: { path: '^plugin/server/src/contract', pathNot: '\\.test\\.ts$' },
+      to: { path: '^plugin/server/src/(?!contract)' },
+    },
+    {
+      name: 'plugin-contract-without-node',
+      severity: 'error',
+      from: { path: '^plugin/server/src/contract', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
       name: 'browser-packages-without-node',
       comment: 'proto, query and decode and filter of collector run in the browser too',
       severity: 'error',
@@ -54,7 +74,7 @@ module.exports = {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, pathNot: '(\\.test|\\.bench|index)\\.ts$' },
+      from: { orphan: true, pathNot: '(\\.test|\\.bench|index|module)\\.tsx?$' },
       to: {},
     },
     {

@@ -15,7 +15,11 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['{proto,query,collector,backend}/src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: [
+      '{proto,query,collector,backend,plugin/server}/src/**/*.test.ts',
+      'plugin/src/**/*.test.{ts,tsx}',
+      'test/**/*.test.ts',
+    ],
     exclude: ['**/node_modules/**', '**/dist/**'],
     setupFiles: ['test/setup.ts'],
     pool: 'forks', // chDB keeps one store a process; a crash must not take the other tests along
