@@ -1,8 +1,18 @@
 import js from '@eslint/js';
+import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', 'test/.output/**', 'netspectra-data/**', '**/*.generated.*'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/node_modules/**',
+      'test/.output/**',
+      'netspectra-data/**',
+      '**/*.generated.*',
+      'plugin/.config/**',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
@@ -16,7 +26,7 @@ export default tseslint.config(
   },
   {
     // Command-line programs, benchmarks and scripts print; everything else logs.
-    files: ['test/**/*.{js,ts}', 'scripts/**/*.js', '**/*.bench.ts', '.ci/*.js'],
+    files: ['test/**/*.{js,ts}', 'scripts/**/*.js', 'plugin/scripts/**/*.js', '**/*.bench.ts', '.ci/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
         [
@@ -40,6 +50,10 @@ export default tseslint.config(
       ),
     },
     rules: { 'no-console': 'off' },
+  },
+  {
+    files: ['plugin/src/**/*.{ts,tsx}'],
+    ...reactHooks.configs.flat.recommended,
   },
   {
     files: ['backend/bin/*.js', '*.cjs'],

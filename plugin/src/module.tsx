@@ -1,0 +1,4 @@
+/** The app plugin. */
+import { AppPlugin } from '@grafana/data';
+
+export const plugin = new AppPlugin();
