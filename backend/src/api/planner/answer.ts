@@ -9,6 +9,7 @@ import {
   explainRanges,
   explainSource,
   findingsOf,
+  isTelling,
   pairParts,
   partOf,
   planPart,
@@ -177,7 +178,9 @@ async function explain(checked: CheckedQuery, asking: Asking, log: Log): Promise
     const planned = planPart(explained, part, totals.scales, limit);
     return findingsOf(planned, (await log.run(table, planned)).columns);
   };
-  const singles = (await Promise.all(source.groups.map((group) => ask(partOf(checked, table, [group]))))).flat();
+  const found = (await Promise.all(source.groups.map((group) => ask(partOf(checked, table, [group]))))).flat();
+  // What was asked for is told in any case.
+  const singles = checked.groups.length > 0 ? found : found.filter((finding) => isTelling(finding, totals));
   const pairs = (await Promise.all(pairParts(explained, singles).map(ask))).flat();
   const findings = ranked(singles, pairs);
   const notices = rollup ? [rollup.reason] : [];

@@ -138,6 +138,17 @@ describe(`explain (seed ${seed})`, () => {
     expect(result.meta).toMatchObject({ fromMs: at * 1000, toMs: (start + 2 * half) * 1000 });
   });
 
+  test('a value that everything has explains nothing, and is told only when it was asked for', async () => {
+    const dimensions = (result: TestResult) => result.frames[0]!.data.values[0]!;
+    const usualOnes = await ask('talker', { limit: 1000 });
+    expect(dimensions(usualOnes)).toEqual(expect.arrayContaining(['client_ip', 'server_port', 'protocol']));
+    expect(dimensions(usualOnes)).not.toContain('probe');
+    expect(dimensions(usualOnes)).not.toContain('vlan');
+    const asked = await ask('talker', { groupBy: ['client_ip', 'probe'] });
+    const probe = frameRows(asked.frames[0]).find((row) => row['dimension'] === 'probe');
+    expect(probe).toMatchObject({ value: 'talker', share: 1 });
+  });
+
   test('one that fell silent comes first, too', async () => {
     expect(first(await ask('gone'))).toMatchObject({
       dimension: 'client_ip',

@@ -253,6 +253,18 @@ export const findingsOf = (part: ExplainPart, columns: Columns): Finding[] =>
     score: columns.number('score', row) ?? 0,
   }));
 
+/** Sums of the same rows in another order differ by less. */
+const sameSum = 1e-9;
+
+/**
+ * Whether the value explains anything: one that everything has, before and after (the only probe, no VLAN), changed as much
+ * as the whole and is no reason for it.
+ */
+export function isTelling({ before, after }: Finding, totals: Totals): boolean {
+  const same = (a: number, b: number | null): boolean => b !== null && Math.abs(a - b) <= sameSum * Math.abs(b);
+  return !(before > 0 && after > 0 && same(before, totals.before) && same(after, totals.after));
+}
+
 /**
  * The pairs of dimensions worth a statement: those of the dimensions that explain most alone, and of these the values that
  * do. All pairs of two dimensions may be millions, and where both together changed much, each alone did.
