@@ -338,7 +338,10 @@ const listed = [
     type: 'text',
     scope: 'flow',
     sources: Object.fromEntries(
-      (['flows', ...transactions] as const).map((table) => [table, derived('toString(flow_id)', ['flow_id'])]),
+      (['flows', ...transactions] as const).map((table) => [
+        table,
+        { ...derived('toString(flow_id)', ['flow_id']), number: 'flow_id' },
+      ]),
     ),
     highCardinality: true,
   },

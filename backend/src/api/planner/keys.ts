@@ -56,16 +56,33 @@ export interface Keys {
   readonly keys: readonly { readonly sql: string; readonly column: string }[];
 }
 
-/** The key columns `d0`, `d0_present`, `d1` ... of these groups over rows of the table. */
-export function keysOf(groups: readonly Group[], table: QueryTable, mode: RowMode, binder: Binder): Keys {
+/** Answers cannot hold 64-bit numbers: the columns of such keys become text when the groups are few. */
+export function withTextKeys(sql: string, dimensions: readonly PlannedDimension[]): string {
+  const texts = dimensions.filter(({ isNumber }) => isNumber).map(({ column }) => `toString(${column}) AS ${column}`);
+  return texts.length === 0 ? sql : `SELECT * REPLACE (${texts.join(', ')}) FROM (${sql})`;
+}
+
+/**
+ * The key columns `d0`, `d0_present`, `d1` ... of these groups over rows of the table.
+ * @param numbers keys may be 64-bit numbers; what selects them is to go through `withTextKeys`
+ */
+export function keysOf(
+  groups: readonly Group[],
+  table: QueryTable,
+  mode: RowMode,
+  binder: Binder,
+  numbers = false,
+): Keys {
   const keys: { sql: string; column: string }[] = [];
   const planned = groups.map(({ key, dimension, prefix }, i): PlannedDimension => {
     const source = dimension.sources[table];
     if (!source) throw new Error(`${dimension.id} is not in ${table}`);
     const column = `d${i}`;
-    const whole = valueSql(source, mode);
+    const number = numbers && source.scope === 'flow' ? source.number : undefined;
+    const whole = number ?? valueSql(source, mode);
     const value = prefix === undefined ? whole : networkSql(whole, prefix, column, binder);
-    const shown = { key, dimension, column, ...(prefix === undefined ? {} : { prefix }) };
+    const isNumber = number !== undefined;
+    const shown = { key, dimension, column, isNumber, ...(prefix === undefined ? {} : { prefix }) };
     if (source.presentWhen === undefined) {
       keys.push({ sql: value, column });
       return { ...shown, presentColumn: undefined };

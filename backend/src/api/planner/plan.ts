@@ -22,7 +22,7 @@ import { timeConditions } from './conditions.js';
 import { SampleFold } from './fold.js';
 import { alignRange, chooseInterval, windowMillis } from './interval.js';
 import type { TableWindows } from './interval.js';
-import { keysOf } from './keys.js';
+import { keysOf, withTextKeys } from './keys.js';
 import { hasWindows, rowsWhere, sentBy } from './rows.js';
 import { needsSamples, sampleWidth } from './samples.js';
 import { scopeOf } from './scope.js';
@@ -138,7 +138,7 @@ function orderSql(checked: CheckedQuery, over: readonly Aggregate[], column: (ke
 /** The keys of the groups that lead the order over the whole range of a scope. */
 function leadingSql(frame: Frame, scope: Scope): string {
   const { checked, binder, range, sampleMs, limit } = frame;
-  const { keys } = keysOf(checked.groups, scope.table, scope.mode, binder);
+  const { keys } = keysOf(checked.groups, scope.table, scope.mode, binder, true);
   const names = keys.map((key) => key.column);
   const lengthMs = range.toMs - range.fromMs;
   const { aggregates, fold } = aggregateOver(frame, scope, lengthMs, 'range_seconds');
@@ -204,7 +204,7 @@ export function planQuery(
   const frame: Frame = { checked, binder, range, intervalMs, sampleMs, limit };
   const scope = scopeOf(checked, { table, mode, range, shiftMs }, binder);
 
-  const { keys, dimensions } = keysOf(checked.groups, table, mode, binder);
+  const { keys, dimensions } = keysOf(checked.groups, table, mode, binder, true);
   const keyNames = keys.map((key) => key.column);
   const bucket = intervalMs === null ? undefined : bucketSql(table, intervalMs, shiftMs, 'interval', binder);
   const sample = sampleMs === undefined ? '' : bucketSql(table, sampleMs, shiftMs, 'sample', binder);
@@ -262,6 +262,7 @@ export function planQuery(
       (isGrouped ? ` LIMIT ${binder.bind('limit', 'UInt32', limit + 1)}` : '');
   }
 
+  const read = hasRest ? dimensions.map(shownAs) : dimensions;
   const planned = measures.map((measure, i): PlannedMeasure => ({
     measure,
     column: `m${i}`,
@@ -273,7 +274,7 @@ export function planQuery(
     refId: query.refId,
     table,
     mode,
-    sql,
+    sql: withTextKeys(sql, read),
     params: binder.params,
     rowsMax: limits.rowsMax,
     range,
@@ -281,7 +282,7 @@ export function planQuery(
     ...(sampleMs === undefined ? {} : { sampleMs }),
     shiftMs,
     measures: planned,
-    dimensions: hasRest ? dimensions.map(shownAs) : dimensions,
+    dimensions: read,
     limit,
     hasRest,
     other: query.other === true,

@@ -124,6 +124,7 @@ function flowDimensions(row: FlowRow, direction: 0 | 1): Seen['dimensions'] {
     ip_version: row.client_ip.includes(':') ? 6 : 4,
     vlan: row.vlan,
     application: row.application,
+    flow_id: String(row.flow_id),
     probe: row.probe,
     traffic_direction:
       ['external', 'in', 'out', 'internal'][isLocal(row[`${from}_ip`]) * 2 + isLocal(row[`${to}_ip`])] ?? '',
@@ -475,6 +476,7 @@ function roomsOf(flows: Room['rows'], traffic: Room['rows'], dns: Room['rows']):
         'vlan',
         'application',
         'probe',
+        'flow_id',
         'traffic_direction',
       ],
       filters: [

@@ -49,6 +49,8 @@ export interface PlannedDimension {
   /** the network that addresses were cut to */
   readonly prefix?: Prefix;
   readonly column: string;
+  /** grouped by as a 64-bit number, read as its text */
+  readonly isNumber: boolean;
   /** column that is 0 where the row has no such value */
   readonly presentColumn: string | undefined;
 }
