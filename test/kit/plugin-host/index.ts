@@ -1,4 +1,6 @@
 /** A twin of Grafana's plugin host, for tests of the datasource's executable. */
+export { fakeApi, healthyAnswer, plainMeta, sendJson } from './fake-api.js';
+export type { FakeApi, FakeRequest } from './fake-api.js';
 export { PluginClient, pluginContext } from './client.js';
 export type { AskedQuery, DatasourceOptions, QueryAnswer, ResourceAnswer } from './client.js';
 export { checkForAlerting, decodeFrame } from './frames.js';

@@ -17,7 +17,7 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal: AbortSignal;
-  /** absent: the settings' */
+  /** shorter than the settings' */
   readonly timeoutMs?: number;
 }
 
@@ -94,7 +94,8 @@ export class ApiClient {
    * none. The body must be read to its end or the signal aborted. The time covers only the beginning for streams.
    */
   async open(request: ApiRequest): Promise<ApiAnswer> {
-    const { signal, timeoutMs = this.#settings.timeoutMs } = request;
+    const { signal } = request;
+    const timeoutMs = Math.min(request.timeoutMs ?? Infinity, this.#settings.timeoutMs);
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new DOMException('too late', 'TimeoutError')), timeoutMs);
     const both = AbortSignal.any([signal, late.signal]);
@@ -131,7 +132,7 @@ export class ApiClient {
    * Ask for JSON, within the limit of requests at once. Rejects with a PluginError for answers other than 2xx.
    */
   async json(request: ApiRequest): Promise<unknown> {
-    const timeoutMs = request.timeoutMs ?? this.#settings.timeoutMs;
+    const { timeoutMs } = this.#settings;
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
     const leave = await this.#gate.enter(signal);
     try {

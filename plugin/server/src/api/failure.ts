@@ -40,7 +40,8 @@ const reasons: readonly (readonly [RegExp, (where: string) => string, ErrorKind?
 
 function* codesOf(error: unknown): Generator<string> {
   for (let at = error, depth = 0; at !== undefined && at !== null && depth < 5; depth += 1) {
-    const { code, cause, errors, reason, library } = at as Record<string, unknown>;
+    const { code, cause, errors, name, reason, library } = at as Record<string, unknown>;
+    if (name === 'HTTPParserError') yield 'HPE_INVALID';
     if (typeof code === 'string') yield code;
     if (typeof library === 'string' && typeof reason === 'string') yield reason.toUpperCase().replace(/[^A-Z]+/g, '_');
     if (Array.isArray(errors)) for (const each of errors) yield* codesOf(each);
