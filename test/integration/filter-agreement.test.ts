@@ -737,6 +737,18 @@ describe('filters', () => {
       'networks of a list',
       `src_ip in (${Array.from({ length: 1000 }, (_, i) => `10.${i % 250}.0.0/${9 + (i % 16)}`).join(',')})`,
     ],
+    [
+      'networks at either end',
+      `host in (${Array.from({ length: 900 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`).join(',')}, 192.0.2.0/24)`,
+    ],
+    [
+      'networks of many lengths, of both versions',
+      `not client_ip in (${Array.from({ length: 128 }, (_, i) => `2001:db8:${(i % 7).toString(16)}::/${i + 1}`).join(',')},
+        ${Array.from({ length: 320 }, (_, i) => `${i % 256}.${i % 3}.2.7/${i >> 3 || 1}`).join(',')})`.replaceAll(
+        /\/(3[3-9]|40)(?=,|\))/g,
+        '/32',
+      ),
+    ],
     ['brackets', `${'not ('.repeat(32)}dst_port = 80${')'.repeat(32)}`],
     ['states', 'application =~ /^(a{0,30}b?){12}$/'],
   ])('are answered by the engine at their biggest: %s', async (_, written) => {

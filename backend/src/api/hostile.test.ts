@@ -67,12 +67,19 @@ async function send({ method, url, body, headers = {} }: Sent, allowed = (status
     expect(answer.body, what).not.toMatch(/\bat .*\.[jt]s:\d|node_modules|DB::Exception/);
   }
   expect(answer.headers['x-request-id'], what).toBeTruthy();
+  // Each query of a request has a status of its own.
+  const results = answer.body.startsWith('{"results"') ? answer.json<{ results: Results }>().results : {};
+  for (const { status = 200, error } of Object.values(results)) {
+    expect(allowed(status), `${what}: ${error}`).toBe(true);
+  }
   return {
     status: answer.statusCode,
+    results,
     document: answer.statusCode >= 400 ? (answer.json() as Problem) : undefined,
     millis,
   };
 }
+type Results = Record<string, { status?: number; error?: string; errors?: { pointer: string }[] }>;
 interface Problem {
   readonly type: string;
   readonly errors?: readonly { readonly pointer: string }[];
@@ -80,8 +87,57 @@ interface Problem {
 
 const query = { refId: 'A', type: 'table', measures: ['bytes'] };
 const range = { from: start, to: start + 60_000 };
+/** As many as the longest filter holds. */
+const many = (between: string, item: (i: number) => string, length = 16_000): string => {
+  const items: string[] = [];
+  for (let size = 0, i = 0; size < length; i += 1) {
+    items.push(item(i));
+    size += items[i]!.length + between.length;
+  }
+  return items.slice(0, 1000).join(between);
+};
 const post = (body: string): Promise<Awaited<ReturnType<typeof send>>> =>
   send({ method: 'POST', url: '/api/v1/query', body });
+
+describe('the longest filters', () => {
+  const networks = many(', ', (i) => `10.${i >> 8}.${i & 255}.0/24`);
+  const forms = [
+    { type: 'table', measures: ['bytes'], groupBy: ['src_ip'] },
+    { type: 'timeseries', measures: ['bits_per_second'], groupBy: ['client_ip'], compareTo: { offset: '1d' } },
+    { type: 'flows', measures: [], groupBy: [] },
+    { type: 'graph', measures: ['bytes'], groupBy: ['src_ip', 'dst_ip'] },
+    { type: 'explain', measures: ['bytes'], groupBy: ['src_ip', 'dst_ip', 'dst_port'] },
+  ];
+  const each = (filter: string): Promise<Awaited<ReturnType<typeof send>>> =>
+    post(JSON.stringify({ ...range, queries: forms.map((form, i) => ({ ...form, refId: `q${i}`, filter })) }));
+
+  test.each([
+    ['networks', `host in (${networks})`],
+    ['networks, negated', `not (host not in (${networks}))`],
+    ['addresses', `host in (${many(', ', (i) => `10.0.${i >> 8}.${i & 255}`)})`],
+    ['ports', `port in (${many(', ', (i) => String(i))})`],
+  ])('lists of %s are answered, in every type of query', async (_, filter) => {
+    const { results } = await each(filter);
+    expect(Object.values(results).map(({ error }) => error)).toEqual(forms.map(() => undefined));
+    const url = `/api/v1/flows?from=${range.from}&to=${range.to}&filter=${encodeURIComponent(filter)}`;
+    expect((await send({ method: 'GET', url })).status).toBe(200);
+  });
+
+  test.each([
+    ['terms', many(' or ', (i) => `port = ${i}`)],
+    [
+      'ranges',
+      `host in (${many(', ', (i) => `10.0.${i}.1..10.0.${i}.9`)})`.replaceAll(/10\.0\.(\d{3,})\./g, '10.1.9.'),
+    ],
+    ['texts', many(' or ', (i) => `as_name != "${i}"`)],
+    ['patterns', many(' and ', (i) => `not as_name ~ "*${i}*a*b*"`)],
+  ])('%s one by one are answered, or are too many: with the filter named', async (_, filter) => {
+    const { results } = await each(filter);
+    for (const [i, { status, errors }] of Object.values(results).entries()) {
+      if (status !== undefined) expect([status, errors?.[0]?.pointer]).toEqual([400, `#/queries/${i}/filter`]);
+    }
+  });
+});
 
 describe('bodies', () => {
   const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;

@@ -46,6 +46,13 @@ export interface OwnWork {
   readonly end: () => void;
 }
 
+/**
+ * Longest text of a statement. ClickHouse reads 262,144 bytes (max_query_size, which a statement cannot raise for itself),
+ * and needs 2 s for so much before it looks at a row, whatever the time limit. What makes statements long is a filter of
+ * hundreds of comparisons; lists are one parameter.
+ */
+const sqlLengthMax = 100_000;
+
 /** Statements that the server itself needs (readiness, live views) are a client of their own. */
 const serverClient = 'server';
 
@@ -65,6 +72,11 @@ const texts: Readonly<Partial<Record<ProblemKind, string>>> = {
   cancelled: 'the request was cancelled',
   unavailable: 'the store does not answer; /readyz says more',
 };
+
+function tooLong(): ApiError {
+  const detail = 'the filter has too many comparisons for one query: put values into lists, or ask in several queries';
+  return new ApiError('filter', detail, [{ pointer: '#/filter', detail }]);
+}
 
 export class QueryRunner {
   readonly #deps: RunnerDeps;
@@ -150,6 +162,7 @@ export class QueryRunner {
   /** Run one statement. Throws ApiErrors only. @param table label of the metrics @param signal of `signalOf` or `ownWork` */
   async run(table: string, statement: Statement, signal: AbortSignal): Promise<StatementResult> {
     const { rowsMax, queryMillisMax } = this.#limits;
+    if (statement.sql.length > sqlLengthMax) throw tooLong();
     try {
       const client = this.#clients.get(signal) ?? serverClient;
       return await this.#queue.run(client, signal, async () => {

@@ -125,7 +125,7 @@ class SqlCompiler {
     }
   }
 
-  /** Plain values go as one array, networks and ranges each as an interval. */
+  /** Plain values go as one array, networks and ranges each as an interval; many networks as one array a prefix. */
   private membership(value: string, items: readonly FilterItem[], negated: boolean): string {
     const parts: string[] = [];
     const addresses = items.flatMap((item) => (item.kind === 'address' ? [sqlAddress(item.words)] : []));
@@ -134,7 +134,12 @@ class SqlCompiler {
     if (addresses.length > 0) parts.push(`${value} IN ${this.bind('Array(IPv6)', addresses)}`);
     if (numbers.length > 0) parts.push(`${value} IN ${this.bind('Array(UInt64)', numbers)}`);
     if (texts.length > 0) parts.push(`lower(${value}) IN ${this.bind('Array(String)', texts)}`);
-    for (const item of items) {
+    const { many, rest } = networksByPrefix(items);
+    for (const [prefix, networks] of many) {
+      const firsts = this.bind('Array(IPv6)', networks);
+      parts.push(`tupleElement(IPv6CIDRToRange(${value}, ${prefix}), 1) IN ${firsts}`);
+    }
+    for (const item of rest) {
       const interval = this.interval(item);
       if (interval) parts.push(`(${value} >= ${interval[0]} AND ${value} <= ${interval[1]})`);
     }
@@ -172,6 +177,30 @@ class SqlCompiler {
     this.params[name] = value;
     return `{${name}:${type}}`;
   }
+}
+
+/**
+ * More networks of one length than this are looked up together: by the address cut to the length, in a set. A comparison
+ * of two million addresses with 800 networks took 0.26 s that way and 10 s one by one, which for a few is the
+ * quicker way and lets the index help.
+ */
+const networksOneByOneMax = 4;
+
+/** First addresses of the networks of each prefix that has many; and all other items. */
+function networksByPrefix(items: readonly FilterItem[]): {
+  readonly many: ReadonlyMap<number, readonly string[]>;
+  readonly rest: readonly FilterItem[];
+} {
+  const byPrefix = new Map<number, string[]>();
+  for (const item of items) {
+    if (item.kind !== 'network') continue;
+    const { words, prefix } = item.network;
+    const known = byPrefix.get(prefix);
+    if (known) known.push(sqlAddress(words));
+    else byPrefix.set(prefix, [sqlAddress(words)]);
+  }
+  const many = new Map([...byPrefix].filter(([, networks]) => networks.length > networksOneByOneMax));
+  return { many, rest: items.filter((item) => item.kind !== 'network' || !many.has(item.network.prefix)) };
 }
 
 function valueSql(source: Source, direction: ReadDirection): string {
