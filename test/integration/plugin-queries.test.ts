@@ -172,3 +172,134 @@ describe('answers are those of the API', () => {
     checkForAlerting(frames);
   });
 });
+
+describe('alert rules', () => {
+  const alert = async (query: object) => {
+    const answers = await plugin.client.alertQuery(datasource(), [
+      { from, to, query: { version: 1, ...query }, maxDataPoints: 43_200 },
+    ]);
+    const answer = answers['A']!;
+    expect(answer).toMatchObject({ error: '', status: 200 });
+    checkForAlerting(answer.frames);
+    return answer.frames;
+  };
+
+  test('a table is one number for each set of labels; ports are labels', async () => {
+    const query = { type: 'table', measures: ['bytes'], groupBy: ['src_ip', 'dst_port'], limit: 50, other: true };
+    const [frame] = await alert(query);
+    const {
+      frames: [table],
+    } = await direct(query);
+    expect(frame!.meta).toMatchObject({ type: 'numeric-long', typeVersion: [0, 1] });
+    expect(frame!.fields.map(({ name, type }) => [name, type])).toEqual([
+      ['src_ip', 'string'],
+      ['dst_port', 'string'],
+      ['bytes', 'number'],
+    ]);
+    expect(frame!.fields[2]!.values).toEqual(table!.data.values[2]);
+    expect(frame!.fields[1]!.values).toEqual(table!.data.values[1]!.map((port) => String(port ?? '(none)')));
+  });
+
+  test('several measures are told apart by a label', async () => {
+    const query = { type: 'table', measures: ['bytes', 'packets'], groupBy: ['application'], limit: 3 };
+    const [frame] = await alert(query);
+    const {
+      frames: [table],
+    } = await direct(query);
+    const [applications, bytes, packets] = table!.data.values;
+    expect(frame!.fields.map(({ name }) => name)).toEqual(['application', 'measure', 'value']);
+    expect(plain(frame!)).toEqual([
+      [...applications!, ...applications!].map((name) => (name === '' ? '(none)' : name)),
+      [...bytes!.map(() => 'bytes'), ...packets!.map(() => 'packets')],
+      [...bytes!, ...packets!],
+    ]);
+  });
+
+  test('a rule may look at the bound of an estimate', async () => {
+    const query = { type: 'table', measures: ['distinct_src_ip'], groupBy: [] };
+    const {
+      frames: [table],
+    } = await direct(query);
+    const column = (name: string) => table!.data.values[table!.schema.fields.findIndex((field) => field.name === name)];
+    const [estimate] = await alert(query);
+    const [lower] = await alert({ ...query, bound: 'lower' });
+    const [upper] = await alert({ ...query, bound: 'upper' });
+    expect(estimate!.fields.map(({ name, values }) => [name, values])).toEqual([
+      ['distinct_src_ip', column('distinct_src_ip')],
+    ]);
+    expect(lower!.fields[0]).toMatchObject({ name: 'distinct_src_ip', values: column('distinct_src_ip_lower') });
+    expect(upper!.fields[0]).toMatchObject({ name: 'distinct_src_ip', values: column('distinct_src_ip_upper') });
+  });
+
+  test('time series, and no data at all', async () => {
+    const series = await alert({
+      type: 'timeseries',
+      measures: ['bits_per_second', 'packets_per_second'],
+      groupBy: ['src_ip'],
+      limit: 5,
+      other: true,
+    });
+    expect(series.length).toBeGreaterThan(5);
+    const none = await alert({
+      type: 'table',
+      measures: ['bytes'],
+      groupBy: ['src_ip'],
+      filter: 'src_ip = 203.0.113.99',
+    });
+    expect(none).toMatchObject([{ fields: [] }]);
+  });
+
+  test('a panel asks for numbers by its format, expressions by their header', async () => {
+    const query = { type: 'table', measures: ['bytes'], groupBy: ['server_port'] };
+    const [wanted] = (await asked({ ...query, format: 'numeric' })).frames;
+    expect(wanted!.meta.type).toBe('numeric-long');
+    const headers = { 'http_X-Grafana-From-Expr': 'true' };
+    const answers = await plugin.client.query(datasource(), [{ from, to, query }], { headers });
+    expect(answers['A']!.frames[0]!.meta.type).toBe('numeric-long');
+  });
+});
+
+describe('many at once', () => {
+  test('a bad query fails alone, with the words of the API', async () => {
+    const good = { type: 'table', measures: ['bytes'], groupBy: [] };
+    const answers = await plugin.client.query(datasource(), [
+      { refId: 'A', from, to, query: good },
+      { refId: 'B', from, to, query: { ...good, filter: 'srcip = 1' } },
+      { refId: 'C', from, to, query: { ...good, measures: ['bits'] } },
+      { refId: 'D', from, to, query: { ...good, measures: Array.from({ length: 21 }, () => 'bytes') } },
+      { refId: 'E', from, to: to + 1_000, query: good },
+    ]);
+    expect(answers['A']!.frames[0]!.fields[0]!.values[0]).toBeGreaterThan(0);
+    expect(answers['E']!.frames[0]!.fields[0]!.values[0]).toBeGreaterThan(0);
+    expect(answers['B']).toMatchObject({
+      status: 400,
+      errorSource: 'downstream',
+      error: expect.stringContaining('src_ip') as string,
+    });
+    expect(answers['C']).toMatchObject({ status: 400, error: expect.stringContaining('bits') as string });
+    expect(answers['D']).toMatchObject({ status: 400, error: expect.stringContaining('measures') as string });
+  });
+
+  test('names that packets carried are text, whatever they are', async () => {
+    const { frames } = await asked({ type: 'table', measures: ['dns_queries'], groupBy: ['dns_name'], limit: 1_000 });
+    const {
+      frames: [table],
+    } = await direct({ type: 'table', measures: ['dns_queries'], groupBy: ['dns_name'], limit: 1_000 });
+    expect(plain(frames[0]!)).toEqual(table!.data.values);
+  });
+
+  test('an API that is down is an error of each query, not of the call', async () => {
+    const query = { type: 'table', measures: ['bytes'], groupBy: [] };
+    const answers = await plugin.client.query({ url: 'http://127.0.0.1:1', uid: 'down' }, [
+      { refId: 'A', from, to, query },
+      { refId: 'B', from, to: to + 1_000, query },
+    ]);
+    for (const refId of ['A', 'B']) {
+      expect(answers[refId]).toMatchObject({
+        status: 502,
+        errorSource: 'downstream',
+        error: expect.stringContaining('refused') as string,
+      });
+    }
+  });
+});
