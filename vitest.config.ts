@@ -12,6 +12,11 @@ export default defineConfig({
       { find: '@netspectra/proto', replacement: source('./proto/src/index.ts') },
       { find: '@netspectra/query', replacement: source('./query/src/index.ts') },
       { find: '@netspectra/collector', replacement: source('./collector/src/index.ts') },
+      // Grafana's packages as CommonJS: their modules for the web name files in ways that only bundlers understand.
+      {
+        find: /^@grafana\/(ui|data|runtime|plugin-ui)$/,
+        replacement: source('./node_modules/@grafana/$1/dist/cjs/index.cjs'),
+      },
     ],
   },
   test: {

@@ -1,6 +1,8 @@
-/** The datasource plugin. */
+/** The datasource plugin. Nothing in it is loaded lazily: it is small, and every panel needs it. */
 import { DataSourcePlugin } from '@grafana/data';
+import { ConfigEditor } from './config/config-editor.js';
 import { NetSpectraDatasource } from './datasource.js';
+import { QueryEditor } from './editor/query-editor.js';
 import type { NetSpectraJsonData, NetSpectraQuery, NetSpectraSecureJsonData } from './types.js';
 
 export const plugin = new DataSourcePlugin<
@@ -8,4 +10,6 @@ export const plugin = new DataSourcePlugin<
   NetSpectraQuery,
   NetSpectraJsonData,
   NetSpectraSecureJsonData
->(NetSpectraDatasource);
+>(NetSpectraDatasource)
+  .setConfigEditor(ConfigEditor)
+  .setQueryEditor(QueryEditor);

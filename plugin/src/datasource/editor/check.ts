@@ -1,0 +1,129 @@
+/**
+ * What is wrong with a query, by field, before it is asked. The server side and the API check again; here the mistake is
+ * shown where it was made. What holds a template variable is not checked: its value is not known.
+ */
+import type { QueryTable } from '@netspectra/query';
+import {
+  findDimension,
+  findMeasure,
+  isGroupKey,
+  measureTables,
+  parseFilter,
+  parseGroupKey,
+  parseOffset,
+  parseTime,
+  filterTables,
+  queryLimits,
+  queryTableNames,
+} from '@netspectra/query';
+import { hasVariable } from '../template/variable.js';
+import type { NetSpectraQuery } from '../types.js';
+
+export type CheckedField = 'measures' | 'groupBy' | 'filter' | 'limit' | 'interval' | 'compareTo' | 'explain';
+export type Problems = Readonly<Partial<Record<CheckedField, string>>>;
+
+/** One line for each field with a mistake; nothing: the query can be asked. */
+export function checkQuery(query: NetSpectraQuery): Problems {
+  const found = {
+    measures: checkMeasures(query),
+    groupBy: checkGroupBy(query),
+    limit: checkLimit(query),
+    interval: checkInterval(query.interval),
+    compareTo: checkCompare(query),
+    explain: checkExplain(query),
+  };
+  const known = Object.entries(found).filter((entry): entry is [CheckedField, string] => entry[1] !== undefined);
+  const together = known.length === 0 ? checkTables(query) : undefined;
+  return { ...Object.fromEntries(known), ...(together === undefined ? {} : { measures: together }) };
+}
+
+function checkMeasures({ type, measures }: NetSpectraQuery): string | undefined {
+  const wrong = measures.find((id) => !hasVariable(id) && findMeasure(id) === undefined);
+  if (wrong !== undefined) return `there is no measure ${wrong}`;
+  if (type === 'flows') return undefined;
+  if (measures.length === 0) return 'choose a measure';
+  if (type === 'explain' && measures.length > 1) return 'one measure: its change is what is explained';
+  if (measures.length > queryLimits.measuresMax) return `at most ${queryLimits.measuresMax} measures`;
+  return undefined;
+}
+
+function checkGroupBy({ type, groupBy }: NetSpectraQuery): string | undefined {
+  for (const key of groupBy) {
+    if (hasVariable(key) || isGroupKey(key)) continue;
+    const parsed = parseGroupKey(key);
+    if (typeof parsed === 'string') return parsed;
+    const dimension = findDimension(parsed.dimension);
+    if (dimension === undefined) return `there is no dimension ${parsed.dimension}`;
+    return `${parsed.dimension} is no address: only addresses have networks`;
+  }
+  const most = type === 'explain' ? queryLimits.explainDimensionsMax : queryLimits.groupByMax;
+  if (groupBy.length > most) return `at most ${most} dimensions`;
+  if (type === 'graph' && groupBy.length < 2 && !groupBy.some(hasVariable))
+    return 'choose two or more: the levels of the graph';
+  return undefined;
+}
+
+function checkLimit({ type, limit }: NetSpectraQuery): string | undefined {
+  if (limit === undefined || (typeof limit === 'string' && (limit.trim() === '' || hasVariable(limit))))
+    return undefined;
+  const most = type === 'timeseries' ? queryLimits.seriesMax : queryLimits.limitMax;
+  const value = Number(limit);
+  return Number.isInteger(value) && value >= 1 && value <= most
+    ? undefined
+    : `a whole number from 1 to ${most.toLocaleString('en')}`;
+}
+
+function checkInterval(interval: string | undefined): string | undefined {
+  if (interval === undefined || interval.trim() === '' || interval === 'auto' || hasVariable(interval))
+    return undefined;
+  return /^\d+ms$/.test(interval) || parseOffset(interval) !== undefined
+    ? undefined
+    : 'a duration such as 10s, 5m or 1h, or $__interval';
+}
+
+function checkCompare({ type, compareTo }: NetSpectraQuery): string | undefined {
+  if (compareTo === undefined || !('offset' in compareTo)) return undefined;
+  if (type === 'flows' || type === 'graph') return 'only time series, tables and "what changed" compare';
+  const { offset } = compareTo;
+  return offset === 'previous' || hasVariable(offset) || parseOffset(offset) !== undefined
+    ? undefined
+    : 'previous, or a duration such as 1h, 1d or 1w';
+}
+
+function checkExplain({ type, explain }: NetSpectraQuery): string | undefined {
+  if (type !== 'explain' || explain === undefined || !('at' in explain)) return undefined;
+  const { at, width } = explain;
+  if (!(typeof at === 'string' && hasVariable(at)) && parseTime(at) === undefined) {
+    return 'a time such as 2026-01-31T14:05:00Z, or milliseconds since 1970';
+  }
+  if (width !== undefined && !hasVariable(width) && parseOffset(width) === undefined) return 'a duration such as 10m';
+  return undefined;
+}
+
+/** Measures, dimensions and filter must stand in one table. */
+function checkTables({ type, measures, groupBy, filter = '' }: NetSpectraQuery): string | undefined {
+  if (type === 'flows' || [...measures, ...groupBy, filter].some(hasVariable)) return undefined;
+  const parsed = parseFilter(filter);
+  if (!parsed.ok) return undefined; // told at the filter
+  const parts: { readonly name: string; readonly tables: readonly QueryTable[] }[] = [
+    ...measures.map((id) => ({ name: id, tables: measureTables(findMeasure(id)!) })),
+    ...groupBy.map((key) => ({ name: key, tables: dimensionTables(key) })),
+    ...(parsed.filter.kind === 'all' ? [] : [{ name: 'the filter', tables: filterTables(parsed.filter) }]),
+  ];
+  // What is asked of explain may stand in several tables: it looks at each dimension alone.
+  if (type === 'explain') return undefined;
+  const common = (some: typeof parts): boolean =>
+    queryTableNames.some((table) => some.every(({ tables }) => tables.includes(table)));
+  if (common(parts)) return undefined;
+  for (const [i, one] of parts.entries()) {
+    const other = parts.slice(i + 1).find((each) => !common([one, each]));
+    if (other) return `${one.name} and ${other.name} are never known together: ask for them in queries of their own`;
+  }
+  return `no table has all of ${parts.map(({ name }) => name).join(', ')}: ask with fewer of them`;
+}
+
+function dimensionTables(key: string): QueryTable[] {
+  const parsed = parseGroupKey(key);
+  const dimension = typeof parsed === 'string' ? undefined : findDimension(parsed.dimension);
+  return queryTableNames.filter((table) => dimension !== undefined && table in dimension.sources);
+}
