@@ -16,7 +16,7 @@ const today = () => new Date().toISOString().slice(0, 10);
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 
 /** What the server side's build puts into dist/datasource stays there. */
-const serverFiles = /(_(linux|darwin|windows)_|(^|\/)backend\.js)/;
+const serverFiles = /(_(linux|darwin|windows)_|(^|\/)backend\.c?js)/;
 
 /** The configurations, app first. `env`: `{ production: true }` or `{ development: true }`. */
 export async function frontendConfigs(env) {
