@@ -15,7 +15,7 @@ import { keywords } from './token-cursor.js';
 import { rangeWord, ValueParser } from './value-parser.js';
 import type { Field } from './value-parser.js';
 import { bareValueFields, foreignWord, phraseField, protocolWords, qualifiers, wordOperator } from './words.js';
-import { numberOf } from '../registry/names.js';
+import { isApplication, numberOf } from '../registry/names.js';
 
 const compareOperators: Readonly<Record<string, CompareOperator>> = {
   '=': '=',
@@ -119,7 +119,7 @@ export class ComparisonParser extends ValueParser {
     if (before?.names !== undefined && numberOf(before.names, text) !== undefined) return `${before.id} = ${text}`;
     if (findField(text) || foreignWord(text)) return undefined;
     if (/^[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}$/i.test(text)) return `dns_name = ${text}`;
-    if (numberOf('service', text) !== undefined) return `application = ${text.toLowerCase()}`;
+    if (isApplication(text)) return `application = ${text.toLowerCase()}`;
     return numberOf('protocol', text) === undefined ? undefined : `protocol = ${text.toLowerCase()}`;
   }
 

@@ -37,6 +37,7 @@ describe('mistakes', () => {
     ['10.0.0.1', 'host = 10.0.0.1'],
     ['443', 'port = 443'],
     ['dns', 'application = "dns"'],
+    ['tls or http', 'application = "tls" or application = "http"'],
     ['www.example.org', 'dns_name = "www.example.org"'],
     ['dns_name = *.example.org', 'dns_name ~ "*.example.org"'],
     ['dns_name != *.example.org', 'dns_name !~ "*.example.org"'],

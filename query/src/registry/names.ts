@@ -686,3 +686,10 @@ export function numberOf(table: NameTable, name: string): number | undefined {
 export function namesOf(table: NameTable): string[] {
   return [...nameTables[table].byName.keys()];
 }
+
+/** Applications that are recognised by their bytes and have no service of that name. */
+const recognised: ReadonlySet<string> = new Set(['tls', 'quic']);
+
+/** Whether rows may have this application: a service's name, or one that is recognised by its bytes. */
+export const isApplication = (text: string): boolean =>
+  recognised.has(text.toLowerCase()) || numberOf('service', text) !== undefined;
