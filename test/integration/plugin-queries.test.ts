@@ -161,6 +161,19 @@ describe('answers are those of the API', () => {
     checkForAlerting(frames);
   });
 
+  test('alerts: a table that may be empty', async () => {
+    const { frames } = await asked({ type: 'alerts', alerts: { severity: 'critical' } });
+    expect(frames).toHaveLength(1);
+    expect(frames[0]!.fields.map(({ name }) => name).slice(0, 6)).toEqual([
+      'time',
+      'timeEnd',
+      'title',
+      'text',
+      'tags',
+      'id',
+    ]);
+  });
+
   test('no data is a frame without fields', async () => {
     const { frames } = await asked({
       type: 'timeseries',

@@ -350,3 +350,49 @@ test('a million points pass in bounded time and memory', async () => {
   );
   expect(memory).toBeLessThan(700_000_000);
 });
+
+test('alerts, in the fields of annotations', async () => {
+  const alert = {
+    id: 'e1',
+    kind: 'detector',
+    source: 'port_scan',
+    name: 'Port scan, many',
+    severity: 'warning',
+    state: 'firing',
+    labels: { src_ip: '10.0.0.1', note: 'a,b' },
+    value: 12,
+    threshold: null,
+    startedAtMs: from + 5_000,
+    endedAtMs: null,
+    changedAtMs: from,
+    summary: '<b>10.0.0.1</b> scans',
+  };
+  answer = ({ url }, response) =>
+    sendJson(response, 200, url.startsWith('/api/v1/alerts') ? { alerts: [alert], next: 'more' } : {});
+  const query = {
+    version: 1,
+    type: 'alerts',
+    limit: 1,
+    alerts: { kind: 'detector', search: 'scan & more', other: 'x' },
+  };
+  const { A } = await plugin.client.query(fresh(), [{ from, to, query }]);
+  expect(api.requests.map(({ url }) => url)).toEqual([
+    `/api/v1/alerts?from=${from}&to=${to}&limit=1&kind=detector&search=scan+%26+more`,
+  ]);
+  const [frame] = A!.frames;
+  expect(Object.fromEntries(frame!.fields.map(({ name, values }) => [name, values[0]]))).toEqual({
+    time: BigInt(from + 5_000) * 1_000_000n,
+    timeEnd: null,
+    title: 'Port scan, many',
+    text: '<b>10.0.0.1</b> scans',
+    tags: 'detector,warning,firing,src_ip=10.0.0.1,note=a b',
+    id: 'e1',
+    kind: 'detector',
+    source: 'port_scan',
+    severity: 'warning',
+    state: 'firing',
+    value: 12,
+    threshold: null,
+  });
+  expect(frame!.meta.notices).toEqual([{ severity: 'info', text: 'only the latest 1 alerts are shown' }]);
+});

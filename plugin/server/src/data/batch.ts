@@ -36,6 +36,24 @@ const textOf = ({ pointer, detail }: Detail): string => {
   return `${place === '' ? '' : `${place}: `}${String(detail ?? 'is not valid').slice(0, 500)}`;
 };
 
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+
+function isFrame(value: unknown): boolean {
+  const { schema, data } = (value ?? {}) as { schema?: { fields?: unknown }; data?: { values?: unknown } };
+  const { fields } = schema ?? {};
+  const { values } = data ?? {};
+  return isList(fields) && isList(values) && fields.length === values.length && values.every(isList);
+}
+
+/** One result, if it has the shape of one: what answers at the URL need not be the API, or not this version of it. */
+function replyOf(value: unknown): Reply {
+  const { frames, meta, error, status } = (value ?? {}) as Record<string, unknown>;
+  if (typeof error === 'string' && typeof status === 'number') return { error, status };
+  const { drops, plan } = (meta ?? {}) as Record<string, unknown>;
+  const whole = isList(frames) && frames.every(isFrame) && typeof drops === 'object' && typeof plan === 'string';
+  return whole ? (value as QueryResult) : new PluginError('unreachable', 'the API left the query out of its answer');
+}
+
 /** Put the questions in requests of one range each, at most as many to one as the API takes. */
 export function batches<T extends Question>(questions: readonly T[]): T[][] {
   const byRange = new Map<string, T[]>();
@@ -70,9 +88,7 @@ export async function askBatch(
       signal,
     });
     const { results } = answer as { results?: Readonly<Record<string, QueryResult>> };
-    return questions.map(
-      (_, i) => results?.[`q${i}`] ?? new PluginError('unreachable', 'the API left the query out of its answer'),
-    );
+    return questions.map((_, i) => replyOf(results?.[`q${i}`]));
   } catch (thrown) {
     const error = pluginErrorOf(thrown);
     const errors = errorsOf(thrown);

@@ -14,6 +14,7 @@ import type { InstanceCache } from '../instances/cache.js';
 import type { Logger } from '../process/logger.js';
 import type { DataQuery, DataResponse, QueryDataRequest, QueryDataResponse } from '../rpc/messages.js';
 import type { LiveFrames } from '../stream/live-frames.js';
+import { alertsFrame } from './alerts.js';
 import { askBatch, batches } from './batch.js';
 import type { Reply } from './batch.js';
 import { translate } from './translate.js';
@@ -50,10 +51,10 @@ function framesOf(translated: Translated, reply: Reply, limits: ApiClient['limit
   if (isFailure(reply)) {
     throw new PluginError(reply.status >= 500 ? 'unreachable' : 'query', reply.error, { status: reply.status });
   }
-  const { refId, query, numeric, notices } = translated;
+  const { refId, query, ask, numeric, notices } = translated;
   const frames = convertAnswer(reply.frames, reply.meta as ApiMeta, {
     refId,
-    type: query.type,
+    type: ask.type,
     numeric,
     dimensions: query.groupBy.length,
     notices,
@@ -82,17 +83,30 @@ export function createQueryData(deps: QueryDataDeps) {
   ): Promise<(readonly [string, DataResponse])[]> => {
     const responses: (readonly [string, DataResponse])[] = [];
     const asked: Translated[] = [];
+    const noticed: Translated[] = [];
     for (const query of queries) {
       try {
         const translated = translate(query, request.headers, client.limits);
-        asked.push(translated.query.live === undefined ? translated : live.history(translated));
+        if (translated.query.type === 'alerts') noticed.push(translated);
+        else asked.push(translated.query.live === undefined ? translated : live.history(translated));
       } catch (error) {
         responses.push([query.refId, fail(query.refId, error)]);
       }
     }
     const headers = callerHeaders(client, request.pluginContext, request.headers);
-    await Promise.all(
-      batches(asked).map(async (batch) => {
+    const alerts = noticed.map(async (translated) => {
+      const { refId } = translated;
+      try {
+        const frame = await alertsFrame(client, translated, headers, signal);
+        responses.push([refId, { frames: encodeFrames([frame]), status: 200 }]);
+        count('ok');
+      } catch (error) {
+        responses.push([refId, fail(refId, error)]);
+      }
+    });
+    await Promise.all([
+      ...alerts,
+      ...batches(asked).map(async (batch) => {
         const replies = await askBatch(client, batch, headers, signal);
         for (const [i, translated] of batch.entries()) {
           const { refId } = translated;
@@ -109,7 +123,7 @@ export function createQueryData(deps: QueryDataDeps) {
           await new Promise((resolve) => setImmediate(resolve));
         }
       }),
-    );
+    ]);
     return responses;
   };
 

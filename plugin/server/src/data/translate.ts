@@ -112,7 +112,16 @@ export function translate(
   const intervalMs = Math.max(asked.intervalMS, queryLimits.intervalMsMin);
   const query = expanded(storedQuery(asked), { fromMs, toMs, intervalMs }, '');
   const notices: Notice[] = [];
-  const { version: _version, format, bound: _bound, live: _live, interval, limit: limitText, ...same } = query;
+  const {
+    version: _version,
+    format,
+    bound: _bound,
+    live: _live,
+    alerts: _alerts,
+    interval,
+    limit: limitText,
+    ...same
+  } = query;
   let limit = limitOf(limitText);
   if (limit !== undefined && limit > limits.rows) {
     limit = limits.rows;
