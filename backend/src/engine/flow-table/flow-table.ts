@@ -23,11 +23,6 @@ import { Application } from './application.js';
 import {
   client,
   clientBytes,
-  ClientFin,
-  ClientHole,
-  clientHoleEnd,
-  clientHoleStart,
-  clientHoleTime,
   clientNext,
   clientOutOfOrder,
   clientPackets,
@@ -36,11 +31,9 @@ import {
   clientZeroWindows,
   Closed,
   coldWords,
-  expectedAck,
   firstNanoseconds,
   firstSeconds,
   generationWord,
-  HandshakeDone,
   hotWords,
   idHigh,
   idLow,
@@ -54,25 +47,21 @@ import {
   NewInRow,
   ports,
   rtt,
-  SawSyn,
-  SawSynAck,
   server,
   serverBytes,
-  ServerFin,
-  ServerHole,
   serverNext,
   serverPackets,
   ServerSeen,
   serverZeroWindows,
   swapRecord,
-  synNanoseconds,
-  synSeconds,
   tcpFlags,
   tunnelId,
   vlans,
   windowStart,
   WithPorts,
 } from './record.js';
+import { swapped, tcpAck, tcpSyn, trackTcp } from './tcp.js';
+import type { TcpRecords } from './tcp.js';
 
 const keptOnReopen = 0xffff | IsConversation | InUse | WithPorts;
 
@@ -91,22 +80,8 @@ const blockPackets = 256;
 const expirySlots = 16_384;
 /** A closed TCP flow is kept so long for its last packets, seconds. */
 const closedSeconds = 5;
-/** Internal event: client and server changed places. */
-const swapped = 1 << 16;
-
-const tcpFin = 1;
-const tcpSyn = 2;
-const tcpRst = 4;
-const tcpAck = 16;
-
 /** IPFIX flowEndReason (RFC 5102 5.11.3). */
 export const FlowEndReason = { Idle: 1, Active: 2, Ended: 3, Forced: 4, NoResources: 5 } as const;
-
-/**
- * tshark's rule of thumb, which people compare with: a segment that fills a hole within 3 ms after the hole showed was
- * only reordered; later it was sent again. The RTT is used instead when it is known and longer.
- */
-const reorderMilliseconds = 3;
 
 export interface FlowTableOptions {
   /** most flows kept; memory is about 200 bytes each */
@@ -117,7 +92,7 @@ export interface FlowTableOptions {
   readonly idleTimeoutSeconds: number;
 }
 
-export class FlowTable {
+export class FlowTable implements TcpRecords {
   application: Uint8Array;
   /** flows that were folded into "other" because the table was full */
   foldedFlows = 0;
@@ -128,7 +103,7 @@ export class FlowTable {
   /** packets that came for a window before the newest one */
   latePackets = 0;
   /** what every packet of the batch at hand stands for: packets, bytes and TCP events count so many times */
-  private weight = 1;
+  weight = 1;
 
   /** Rows: called for a flow record that has packets and, with windows on, is about to be emptied. */
   onRow: ((flow: number, reason: number) => void) | undefined = undefined;
@@ -138,7 +113,7 @@ export class FlowTable {
   hot: Uint32Array;
   private float: Float64Array;
   addressBytes: Uint8Array;
-  private cold: Uint32Array;
+  cold: Uint32Array;
   private capacity: number;
   /** flows (and "other" records) up to which neither records nor index must grow */
   private roomFor = 0;
@@ -461,7 +436,7 @@ export class FlowTable {
     }
 
     if (hasTcp) {
-      event |= this.tcp(batch, row, slot, record, fromServer, flags);
+      event |= trackTcp(this, batch, row, slot, record, fromServer, flags);
       if (event & swapped) {
         fromServer = 0;
         event &= ~swapped;
@@ -505,128 +480,6 @@ export class FlowTable {
     selection.flow[i] = slot;
     selection.direction[i] = fromServer;
     selection.events[i] = event;
-  }
-
-  /** TCP positions, handshake and close. Returns PacketEvent bits (and `swapped` when client and server changed places). */
-  private tcp(batch: PacketBatch, row: number, slot: number, record: number, sender: number, flags: number): number {
-    const hot = this.hot;
-    const cold = this.cold;
-    const low = slot * coldWords;
-    const sequence = batch.tcpSequence[row]!;
-    const payload = batch.transportPayloadLength[row]!;
-    const seconds = batch.timestampSeconds[row]!;
-    const nanoseconds = batch.timestampNanoseconds[row]!;
-    let state = hot[record + meta]!;
-    let event = 0;
-    let fromServer = sender;
-
-    if (flags & tcpSyn) {
-      if ((flags & tcpAck) === 0) {
-        const again =
-          (state & SawSyn) !== 0 && fromServer === 0 && hot[record + clientNext] === (sequence + 1 + payload) >>> 0;
-        if (again) event |= PacketEvent.Retransmission;
-        if ((state & (SawSyn | Closed)) !== 0 && !again && (state & (Closed | HandshakeDone)) !== 0) {
-          this.reopen(slot, record, seconds, nanoseconds);
-          state = hot[record + meta]!;
-          event |= PacketEvent.Reopened;
-        }
-        if (fromServer === 1 && (state & SawSyn) === 0) {
-          swapRecord(hot, record, cold, low);
-          state = hot[record + meta]!;
-          fromServer = 0;
-          event |= swapped;
-        }
-        if (!again && (state & SawSyn) === 0) {
-          cold[low + synSeconds] = seconds;
-          cold[low + synNanoseconds] = nanoseconds;
-        }
-        state |= SawSyn;
-      } else if (fromServer === 1) {
-        if ((state & SawSynAck) !== 0 && hot[record + serverNext] === (sequence + 1 + payload) >>> 0) {
-          event |= PacketEvent.Retransmission;
-        }
-        state |= SawSynAck;
-        cold[low + expectedAck] = (sequence + 1) >>> 0;
-      }
-    } else if (
-      (state & (SawSyn | SawSynAck | HandshakeDone)) === (SawSyn | SawSynAck) &&
-      fromServer === 0 &&
-      flags & tcpAck &&
-      batch.tcpAcknowledgment[row] === cold[low + expectedAck]
-    ) {
-      // The client's ACK of the SYN-ACK: from SYN to here is one round trip as seen from anywhere on the path.
-      state |= HandshakeDone;
-      const elapsed = (seconds - cold[low + synSeconds]!) * 1e9 + (nanoseconds - cold[low + synNanoseconds]!);
-      if (elapsed > 0) {
-        hot[record + rtt] = Math.min(elapsed, 0xffffffff);
-        event |= PacketEvent.RttMeasured;
-      }
-    }
-
-    const length = payload + (flags & tcpSyn ? 1 : 0) + (flags & tcpFin ? 1 : 0);
-    const nextWord = record + clientNext + fromServer;
-    const end = (sequence + length) >>> 0;
-    const seen = (state & (fromServer ? ServerSeen : ClientSeen)) !== 0 || (event & PacketEvent.Reopened) !== 0;
-    if ((flags & tcpRst) === 0) {
-      if (!seen || (event & PacketEvent.Reopened) !== 0) {
-        hot[nextWord] = end;
-      } else if (length > 0) {
-        const next = hot[nextWord]!;
-        const gap = (sequence - next) | 0;
-        const hole = fromServer ? ServerHole : ClientHole;
-        if (gap > 0) {
-          cold[low + clientHoleStart + fromServer] = state & hole ? cold[low + clientHoleStart + fromServer]! : next;
-          cold[low + clientHoleEnd + fromServer] = sequence;
-          cold[low + clientHoleTime + fromServer] = (seconds * 1000 + Math.floor(nanoseconds / 1e6)) >>> 0;
-          state |= hole;
-          hot[nextWord] = end;
-        } else if (((end - next) | 0) > 0) {
-          hot[nextWord] = end;
-        } else if (
-          (event & PacketEvent.Retransmission) === 0 &&
-          !(payload <= 1 && ((sequence + 1 - next) | 0) === 0 && (flags & (tcpSyn | tcpFin)) === 0)
-        ) {
-          // All of it lies behind the highest byte seen (a keep-alive repeats at most one byte, and is none of these).
-          const inHole =
-            (state & hole) !== 0 &&
-            ((sequence - cold[low + clientHoleStart + fromServer]!) | 0) >= 0 &&
-            ((end - cold[low + clientHoleEnd + fromServer]!) | 0) <= 0;
-          const now = (seconds * 1000 + Math.floor(nanoseconds / 1e6)) >>> 0;
-          const since = (now - cold[low + clientHoleTime + fromServer]!) >>> 0;
-          const reordering = Math.max(reorderMilliseconds, hot[record + rtt]! / 1e6);
-          if (inHole && since <= reordering) {
-            event |= PacketEvent.OutOfOrder;
-            if (sequence === cold[low + clientHoleStart + fromServer]) {
-              cold[low + clientHoleStart + fromServer] = end;
-              if (end === cold[low + clientHoleEnd + fromServer]) state &= ~hole;
-            }
-          } else {
-            event |= PacketEvent.Retransmission;
-          }
-        }
-      }
-      if (flags & tcpFin) state |= fromServer ? ServerFin : ClientFin;
-      if ((state & (ClientFin | ServerFin)) === (ClientFin | ServerFin)) state |= Closed;
-    } else {
-      state |= Closed;
-    }
-    if (batch.tcpWindow[row] === 0 && (flags & (tcpRst | tcpSyn | tcpFin)) === 0) {
-      event |= PacketEvent.ZeroWindow;
-      this.addEvent(low + clientZeroWindows + fromServer);
-    }
-    if (event & PacketEvent.Retransmission) {
-      this.addEvent(low + clientRetransmissions + fromServer);
-    } else if (event & PacketEvent.OutOfOrder) {
-      this.addEvent(low + clientOutOfOrder + fromServer);
-    }
-    hot[record + meta] = state;
-    return event;
-  }
-
-  /** These counters have 32 bits: at their end they stop, they do not begin anew. */
-  private addEvent(word: number): void {
-    const sum = this.cold[word]! + this.weight;
-    this.cold[word] = sum > 0xffffffff ? 0xffffffff : sum;
   }
 
   /** Write out every record that has packets; the counters restart, the flows live on. */
@@ -687,7 +540,7 @@ export class FlowTable {
   }
 
   /** The same 5-tuple begins anew (SYN after the end): another flow, in the same slot. */
-  private reopen(slot: number, record: number, seconds: number, nanoseconds: number): void {
+  reopen(slot: number, record: number, seconds: number, nanoseconds: number): void {
     const hot = this.hot;
     this.emit(slot, FlowEndReason.Ended);
     const conversation = hot[record + meta]! & keptOnReopen;
