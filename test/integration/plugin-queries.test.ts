@@ -162,7 +162,7 @@ describe('answers are those of the API', () => {
   });
 
   test('alerts: a table that may be empty', async () => {
-    const { frames } = await asked({ type: 'alerts', alerts: { severity: 'critical' } });
+    const { frames } = await asked({ queryType: 'alerts', alerts: { severity: 'critical' } });
     expect(frames).toHaveLength(1);
     expect(frames[0]!.fields.map(({ name }) => name).slice(0, 6)).toEqual([
       'time',

@@ -14,25 +14,9 @@ export const queryVersion = 1;
 export const liveViews = ['rates', 'protocols', 'applications', 'talkers'] as const;
 export type LiveView = (typeof liveViews)[number];
 
-/** The API's query types, and `alerts`: what alert rules and detectors noticed, for annotations and lists. */
-export const datasourceQueryTypes = [...queryTypes, 'alerts'] as const satisfies readonly (QueryType | 'alerts')[];
-export type DatasourceQueryType = (typeof datasourceQueryTypes)[number];
-
-/** Which alerts; absent: all. The API says what values there are. */
-export interface AlertSelection {
-  /** alert (of a rule) or detector */
-  readonly kind?: string;
-  readonly severity?: string;
-  readonly state?: string;
-  /** id of a rule, or name of a detector */
-  readonly source?: string;
-  /** part of the name or summary */
-  readonly search?: string;
-}
-
 export interface DatasourceQuery {
   readonly version: typeof queryVersion;
-  readonly type: DatasourceQueryType;
+  readonly type: QueryType;
   readonly measures: readonly string[];
   readonly groupBy: readonly string[];
   /** filter language; macros and variables are put in before it is asked */
@@ -55,7 +39,6 @@ export interface DatasourceQuery {
   readonly format?: 'table' | 'numeric';
   /** numeric answers: take the bound of an estimate in place of the estimate */
   readonly bound?: 'lower' | 'upper';
-  readonly alerts?: AlertSelection;
   /** go on with what happens now */
   readonly live?: LiveView;
 }
@@ -85,7 +68,7 @@ const steps: readonly ((raw: Raw) => Raw)[] = [
     return {
       ...raw,
       type,
-      measures: raw['measures'] ?? (type === 'flows' || type === 'alerts' ? [] : ['bits_per_second']),
+      measures: raw['measures'] ?? (type === 'flows' ? [] : ['bits_per_second']),
     };
   },
 ];
@@ -137,12 +120,10 @@ const oneOf =
 
 function checked(raw: Raw): DatasourceQuery {
   const { type } = raw;
-  if (!oneOf(...datasourceQueryTypes)(type)) {
-    throw new QueryMistake(`type: one of ${datasourceQueryTypes.join(', ')} is expected`);
-  }
+  if (!oneOf(...queryTypes)(type)) throw new QueryMistake(`type: one of ${queryTypes.join(', ')} is expected`);
   return {
     version: queryVersion,
-    type: type as DatasourceQueryType,
+    type: type as QueryType,
     measures: words(raw, 'measures'),
     groupBy: words(raw, 'groupBy'),
     ...optional<string>(raw, 'filter', 'text', isText),
@@ -157,7 +138,6 @@ function checked(raw: Raw): DatasourceQuery {
     ...optional<boolean>(raw, 'mergeNodes', 'true or false', isFlag),
     ...optional<'table' | 'numeric'>(raw, 'format', 'table or numeric', oneOf('table', 'numeric')),
     ...optional<'lower' | 'upper'>(raw, 'bound', 'lower or upper', oneOf('lower', 'upper')),
-    ...optional<AlertSelection>(raw, 'alerts', 'an object', isObject),
     ...optional<LiveView>(raw, 'live', `one of ${liveViews.join(', ')}`, oneOf(...liveViews)),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Queries of the type `alerts`: what alert rules and detectors noticed in the range, in the field names of Grafana's
+ * Queries for alerts (contract/alerts.ts): what alert rules and detectors noticed in the range, in the field names of Grafana's
  * annotations (time, timeEnd, title, text, tags, id), with the rest beside them for lists.
  */
 import type { FrameValue } from '@netspectra/query';
@@ -13,7 +13,6 @@ type Alert = Readonly<Record<string, unknown>>;
 const limitDefault = 100;
 /** Of one page of the API. */
 const limitMax = 1_000;
-const selections = ['kind', 'severity', 'state', 'source', 'search'] as const;
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const number = (value: unknown): number | null => (typeof value === 'number' ? value : null);
@@ -44,16 +43,13 @@ const columns: readonly (readonly [string, ColumnType, boolean, (alert: Alert) =
 /** Ask for the alerts of a query's range, latest first. Rejects with a PluginError. */
 export async function alertsFrame(
   client: ApiClient,
-  { refId, query, ask, fromMs, toMs, notices: before }: Translated,
+  { refId, alerts: selection = {}, ask, fromMs, toMs, notices: before }: Translated,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<DataFrame> {
   const limit = Math.min(Number(ask.limit ?? limitDefault), limitMax);
   const parameters = new URLSearchParams({ from: String(fromMs), to: String(toMs), limit: String(limit) });
-  for (const key of selections) {
-    const value = query.alerts?.[key];
-    if (typeof value === 'string' && value !== '') parameters.set(key, value);
-  }
+  for (const [key, value] of Object.entries(selection)) parameters.set(key, String(value));
   const answer = await client.json({ method: 'GET', path: `/api/v1/alerts?${parameters.toString()}`, headers, signal });
   const { alerts, next } = answer as { alerts?: unknown; next?: unknown };
   if (!Array.isArray(alerts)) throw new PluginError('unreachable', 'the API answered something else than alerts');

@@ -87,7 +87,7 @@ export function createQueryData(deps: QueryDataDeps) {
     for (const query of queries) {
       try {
         const translated = translate(query, request.headers, client.limits);
-        if (translated.query.type === 'alerts') noticed.push(translated);
+        if (translated.alerts !== undefined) noticed.push(translated);
         else asked.push(translated.query.live === undefined ? translated : live.history(translated));
       } catch (error) {
         responses.push([query.refId, fail(query.refId, error)]);

@@ -5,6 +5,8 @@
  */
 import type { Query } from '@netspectra/query';
 import { parseOffset, queryLimits } from '@netspectra/query';
+import { alertSelection } from '../contract/alerts.js';
+import type { AlertSelection } from '../contract/alerts.js';
 import { expandMacros, leftVariable } from '../contract/macros.js';
 import type { MacroValues } from '../contract/macros.js';
 import { QueryMistake, migrateQuery } from '../contract/query.js';
@@ -17,6 +19,8 @@ import type { DataQuery } from '../rpc/messages.js';
 export interface Translated {
   readonly refId: string;
   readonly query: DatasourceQuery;
+  /** alerts are asked for, and not traffic */
+  readonly alerts?: AlertSelection;
   /** the API's query; its refId is given when it is asked */
   readonly ask: Omit<Query, 'refId'>;
   readonly fromMs: number;
@@ -27,13 +31,15 @@ export interface Translated {
 
 const wrong = (message: string): PluginError => new PluginError('query', message);
 
-function storedQuery({ json }: DataQuery): DatasourceQuery {
-  let stored: unknown;
+function jsonOf({ json }: DataQuery): unknown {
   try {
-    stored = JSON.parse(Buffer.from(json).toString('utf8'));
+    return JSON.parse(Buffer.from(json).toString('utf8'));
   } catch {
     throw wrong('the query is not JSON');
   }
+}
+
+function migrated(stored: unknown): DatasourceQuery {
   try {
     return migrateQuery(stored);
   } catch (error) {
@@ -110,18 +116,14 @@ export function translate(
     throw wrong(`the time range is longer than the ${limits.rangeHours} hours that this datasource allows`);
   }
   const intervalMs = Math.max(asked.intervalMS, queryLimits.intervalMsMin);
-  const query = expanded(storedQuery(asked), { fromMs, toMs, intervalMs }, '');
+  const macros = { fromMs, toMs, intervalMs };
+  const stored = jsonOf(asked);
+  const alerts = alertSelection(stored);
+  // A query for alerts has a limit in common with others, and nothing else.
+  const own = alerts === undefined ? stored : { limit: (stored as { limit?: unknown }).limit };
+  const query = expanded(migrated(own), macros, '');
   const notices: Notice[] = [];
-  const {
-    version: _version,
-    format,
-    bound: _bound,
-    live: _live,
-    alerts: _alerts,
-    interval,
-    limit: limitText,
-    ...same
-  } = query;
+  const { version: _version, format, bound: _bound, live: _live, interval, limit: limitText, ...same } = query;
   let limit = limitOf(limitText);
   if (limit !== undefined && limit > limits.rows) {
     limit = limits.rows;
@@ -139,5 +141,14 @@ export function translate(
         : { intervalMs: width }),
   } as Omit<Query, 'refId'>;
   const numeric = query.type === 'table' && (format === 'numeric' || (format === undefined && asksForNumbers(headers)));
-  return { refId: asked.refId, query, ask, fromMs, toMs, numeric, notices };
+  return {
+    refId: asked.refId,
+    query,
+    ...(alerts === undefined ? {} : { alerts: expanded(alerts, macros, 'alerts') }),
+    ask,
+    fromMs,
+    toMs,
+    numeric,
+    notices,
+  };
 }
