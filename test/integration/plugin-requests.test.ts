@@ -371,7 +371,7 @@ test('alerts, in the fields of annotations', async () => {
     sendJson(response, 200, url.startsWith('/api/v1/alerts') ? { alerts: [alert], next: 'more' } : {});
   const query = {
     version: 1,
-    type: 'alerts',
+    queryType: 'alerts',
     limit: 1,
     alerts: { kind: 'detector', search: 'scan & more', other: 'x' },
   };
