@@ -106,8 +106,7 @@ class BpfCompiler {
  * A condition that cannot hold on a frame with one tag more needs no test that there is none: it has no `not` in it, and
  * reads no tag (a tag's bytes look the same whatever comes behind it).
  */
-const needsGuard = (condition: Condition): boolean =>
-  condition === true || /\bnot\b|ether\[/.test(String(condition));
+const needsGuard = (condition: Condition): boolean => condition === true || /\bnot\b|ether\[/.test(String(condition));
 
 /**
  * The filter as a capture filter. Not ok when it tests what a packet cannot tell; see captureFilter for the places of
