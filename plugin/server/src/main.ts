@@ -14,6 +14,7 @@ import type { Lifecycle } from './process/lifecycle.js';
 import { createLogger, interceptOutput } from './process/logger.js';
 import { announceStandalone, standaloneAddress } from './process/standalone.js';
 import { hostServices } from './rpc/host-services.js';
+import { OpenCalls } from './rpc/open-calls.js';
 import { pluginServices } from './rpc/plugin-services.js';
 import { createServer } from './rpc/server.js';
 import type { GrpcServer } from './rpc/server.js';
@@ -68,13 +69,13 @@ async function serve(): Promise<void> {
     return;
   }
 
-  const stopping = new AbortController();
+  const calls = new OpenCalls();
   const metrics = new Metrics();
   const instances = new InstanceCache();
   const services = {
     // Shutdown can only be called once the server listens, and that is after the lifecycle is there.
-    ...hostServices(() => lifecycle.end('the host asked for it'), stopping.signal),
-    ...pluginServices({ logger, metrics, stopping: stopping.signal }, instances),
+    ...hostServices(() => lifecycle.end('the host asked for it'), calls),
+    ...pluginServices({ logger, metrics, calls }, instances),
   };
   const server = createServer(services);
   let leave = (): void => undefined;
@@ -83,7 +84,7 @@ async function serve(): Promise<void> {
       logger,
       stop: async (graceMs) => {
         leave();
-        stopping.abort();
+        calls.stop();
         await Promise.all([server.stop(graceMs), instances.closeAll(graceMs)]);
       },
     },

@@ -29,6 +29,8 @@ export interface ApiAnswer {
 
 /** A longer answer would hold more memory than a panel is worth; 1M points of a time series are some 40 MiB. */
 const answerBytesMax = 128 * 1024 * 1024;
+/** Between two pieces of a body; a live stream says something each 15 s. */
+const silenceMs = 60_000;
 /** Long enough for what a proxy in front of the API needs. */
 const connectTimeoutMs = 10_000;
 
@@ -65,7 +67,7 @@ export class ApiClient {
       connections: settings.limits.requests + 64,
       pipelining: 1,
       headersTimeout: 0, // `timeoutMs` bounds the whole request
-      bodyTimeout: 0,
+      bodyTimeout: silenceMs,
       connect: {
         timeout: connectTimeoutMs,
         rejectUnauthorized: !skipVerify,
@@ -100,11 +102,21 @@ export class ApiClient {
     const timer = setTimeout(() => late.abort(new DOMException('too late', 'TimeoutError')), timeoutMs);
     const both = AbortSignal.any([signal, late.signal]);
     try {
-      return await this.#send(request, both);
+      const answer = await this.#send(request, both);
+      return { ...answer, body: this.#told(answer.body, signal, timeoutMs) };
     } catch (error) {
       throw failureOf(error, this.where, both, timeoutMs);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** A body whose errors are PluginErrors. */
+  async *#told(body: AsyncIterable<Uint8Array>, signal: AbortSignal, timeoutMs: number): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (error) {
+      throw failureOf(error, this.where, signal, timeoutMs);
     }
   }
 

@@ -5,12 +5,12 @@ import { pluginErrorOf } from '../errors.js';
 import type { ErrorKind } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import type { Logger } from '../process/logger.js';
+import type { OpenCalls } from './open-calls.js';
 
 export interface CallDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** aborts when the process stops */
-  readonly stopping: AbortSignal;
+  readonly calls: OpenCalls;
 }
 
 const codes: Partial<Record<ErrorKind, status>> = {
@@ -28,11 +28,11 @@ const codes: Partial<Record<ErrorKind, status>> = {
 const seconds = (begin: number): number => (performance.now() - begin) / 1000;
 
 /** Aborts when Grafana cancels the call (its user went away, its deadline passed), or the process stops. */
-function signalOf(call: NodeJS.EventEmitter & { cancelled: boolean }, stopping: AbortSignal): AbortSignal {
-  const controller = new AbortController();
+function controllerOf(call: NodeJS.EventEmitter & { cancelled: boolean }, calls: OpenCalls): AbortController {
+  const controller = calls.begin();
   if (call.cancelled) controller.abort();
   call.once('cancelled', () => controller.abort());
-  return AbortSignal.any([controller.signal, stopping]);
+  return controller;
 }
 
 function failed(thrown: unknown, method: string, deps: CallDeps): { code: status; details: string } {
@@ -50,8 +50,10 @@ export function unary<Request, Response>(
   return (call, callback) => {
     const begin = performance.now();
     const done = (outcome: string): void => deps.metrics.call(method, outcome, seconds(begin));
+    const controller = controllerOf(call, deps.calls);
     Promise.resolve()
-      .then(() => handle(call.request, signalOf(call, deps.stopping)))
+      .then(() => handle(call.request, controller.signal))
+      .finally(() => deps.calls.end(controller))
       .then(
         (response) => {
           done('ok');
@@ -94,22 +96,26 @@ export function streaming<Request, Response>(
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
     const begin = performance.now();
-    const signal = signalOf(call, deps.stopping);
-    handle(call.request, sender(call, signal), signal).then(
-      () => {
-        deps.metrics.call(method, 'ok', seconds(begin));
-        call.end();
-      },
-      (thrown: unknown) => {
-        const stopped = deps.stopping.aborted
-          ? { code: status.UNAVAILABLE, details: 'the datasource is stopping' }
-          : undefined;
-        const error = signal.aborted
-          ? (stopped ?? { code: status.CANCELLED, details: 'cancelled' })
-          : failed(thrown, method, deps);
-        deps.metrics.call(method, status[error.code] ?? 'UNKNOWN', seconds(begin));
-        call.emit('error', error);
-      },
-    );
+    const controller = controllerOf(call, deps.calls);
+    const { signal } = controller;
+    const handled = handle(call.request, sender(call, signal), signal);
+    handled
+      .finally(() => deps.calls.end(controller))
+      .then(
+        () => {
+          deps.metrics.call(method, 'ok', seconds(begin));
+          call.end();
+        },
+        (thrown: unknown) => {
+          const stopped = deps.calls.stopping
+            ? { code: status.UNAVAILABLE, details: 'the datasource is stopping' }
+            : undefined;
+          const error = signal.aborted
+            ? (stopped ?? { code: status.CANCELLED, details: 'cancelled' })
+            : failed(thrown, method, deps);
+          deps.metrics.call(method, status[error.code] ?? 'UNKNOWN', seconds(begin));
+          call.emit('error', error);
+        },
+      );
   };
 }

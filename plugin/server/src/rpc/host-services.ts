@@ -1,6 +1,7 @@
 /** The services of the plugin host's own protocol, and gRPC's health: docs/grafana-backend.md. */
 import { status } from '@grpc/grpc-js';
 import type { ServerDuplexStream, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { OpenCalls } from './open-calls.js';
 
 const serving = { status: 1 };
 /** The names under which the host asks; empty is the server as a whole. */
@@ -9,11 +10,12 @@ const known = new Set(['plugin', '']);
 /** Streams that the host opens and that say nothing: held until it, or this process, ends. */
 function hold(
   stream: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
-  stopping: AbortSignal,
+  calls: OpenCalls,
 ): void {
+  const controller = calls.begin();
   const end = (): void => void stream.end();
-  stopping.addEventListener('abort', end, { once: true });
-  const gone = (): void => stopping.removeEventListener('abort', end);
+  controller.signal.addEventListener('abort', end, { once: true });
+  const gone = (): void => calls.end(controller);
   stream.once('cancelled', gone);
   stream.once('close', gone);
   // Without a reader the end of the other side would never be seen.
@@ -29,7 +31,7 @@ function hold(
  */
 export function hostServices(
   shutdown: () => void,
-  stopping: AbortSignal,
+  calls: OpenCalls,
 ): Readonly<Record<string, UntypedServiceImplementation>> {
   const notFound = { code: status.NOT_FOUND, details: 'unknown service' };
   return {
@@ -40,7 +42,7 @@ export function hostServices(
       },
       Watch: (call: ServerWritableStream<{ service: string }, object>) => {
         call.write(known.has(call.request.service) ? serving : { status: 3 });
-        hold(call, stopping);
+        hold(call, calls);
       },
     },
     'plugin.GRPCController': {
@@ -50,10 +52,10 @@ export function hostServices(
       },
     },
     'plugin.GRPCBroker': {
-      StartStream: (stream: ServerDuplexStream<unknown, unknown>) => hold(stream, stopping),
+      StartStream: (stream: ServerDuplexStream<unknown, unknown>) => hold(stream, calls),
     },
     'plugin.GRPCStdio': {
-      StreamStdio: (stream: ServerWritableStream<unknown, unknown>) => hold(stream, stopping),
+      StreamStdio: (stream: ServerWritableStream<unknown, unknown>) => hold(stream, calls),
     },
   };
 }
