@@ -252,6 +252,9 @@ describe('POST /api/v1/rules/test', () => {
       groups: 1,
     });
     expect((await tried({ query: { ...rule.query, filter: 'host = 10.0.0.2' } })).body['firings']).toEqual([]);
+    const many = Array.from({ length: 1000 }, (_, port) => `port = ${port}`).join(' or ');
+    const tooLong = await tried({ query: { ...rule.query, filter: many } });
+    expect([tooLong.status, tooLong.body.errors?.[0]?.pointer]).toEqual([400, '#/rule/query/filter']);
   });
 
   test('against earlier values', async () => {

@@ -5,7 +5,7 @@ import { firingsOf, historyLength, quietThreshold, summaryOf } from '../../alert
 import type { BackTestSeries, Firing } from '../../alerting/index.js';
 import { answerQuery, checkQuery } from '../planner/index.js';
 import type { Asking } from '../planner/index.js';
-import { invalid } from '../problem.js';
+import { ApiError, invalid } from '../problem.js';
 import type { CompiledRule } from './rule.js';
 
 export interface BackTest {
@@ -59,7 +59,10 @@ export async function backTest(
   }
   const limit = Math.min(rule.query.limit ?? groupsMax, groupsMax);
   const whole = { fromMs: fromMs - history * intervalMs, toMs };
-  const answered = await answerQuery(checkQuery({ ...rule.query, limit }, whole, rangeSecondsMax), asking);
+  const query = checkQuery({ ...rule.query, limit }, whole, rangeSecondsMax);
+  const answered = await answerQuery(query, asking).catch((error: unknown) => {
+    throw error instanceof ApiError ? error.under('#/rule/query') : error;
+  });
   if (answered.intervalMs !== intervalMs || answered.range.fromMs !== whole.fromMs) {
     throw invalid('#/rule/interval', `over this range the interval must be ${(answered.intervalMs ?? 0) / 1000} s`);
   }
