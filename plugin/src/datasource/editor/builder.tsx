@@ -89,7 +89,7 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
         </EditorField>
       </EditorRow>
       <EditorRow>
-        <EditorField label="Filter" width="100%">
+        <EditorField label="Filter" width="100%" invalid={problems.filter !== undefined} error={problems.filter}>
           <FilterField
             value={query.filter ?? ''}
             values={values}

@@ -27,6 +27,7 @@ export function checkQuery(query: NetSpectraQuery): Problems {
   const found = {
     measures: checkMeasures(query),
     groupBy: checkGroupBy(query),
+    filter: checkFilter(query),
     limit: checkLimit(query),
     interval: checkInterval(query.interval),
     compareTo: checkCompare(query),
@@ -61,6 +62,14 @@ function checkGroupBy({ type, groupBy }: NetSpectraQuery): string | undefined {
   if (type === 'graph' && groupBy.length < 2 && !groupBy.some(hasVariable))
     return 'choose two or more: the levels of the graph';
   return undefined;
+}
+
+/** Flow records have no names; mistakes of the filter itself are told beside it. */
+function checkFilter({ type, filter = '' }: NetSpectraQuery): string | undefined {
+  if (type !== 'flows' || hasVariable(filter)) return undefined;
+  const parsed = parseFilter(filter);
+  if (!parsed.ok || filterTables(parsed.filter).includes('flows')) return undefined;
+  return 'flow records do not have all that the filter tests: DNS, HTTP and TLS have records of their own';
 }
 
 function checkLimit({ type, limit }: NetSpectraQuery): string | undefined {

@@ -33,6 +33,7 @@ describe('a query before it is asked', () => {
     [{ groupBy: ['src_ip/99/1'] }, 'groupBy', /0 to 32/],
     [{ groupBy: ['vlan/8'] }, 'groupBy', /no address/],
     [{ type: 'graph', groupBy: ['src_ip'] }, 'groupBy', /two or more/],
+    [{ type: 'flows', measures: [], filter: 'dns_name = "a"' }, 'filter', /flow records/],
     [{ limit: 1001 }, 'limit', /1 to 1,000/],
     [{ limit: 'ten' }, 'limit', /whole number/],
     [{ interval: '5 minutes' }, 'interval', /duration/],
