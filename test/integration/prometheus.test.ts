@@ -63,7 +63,7 @@ describe.runIf(available)('Prometheus', () => {
     // JSON is YAML.
     writeFileSync(
       config,
-      JSON.stringify({ global: { scrape_interval: '1s', scrape_timeout: '1s' }, scrape_configs: targets }),
+      JSON.stringify({ global: { scrape_interval: '500ms', scrape_timeout: '500ms' }, scrape_configs: targets }),
     );
     prometheus = owned(
       spawn('prometheus', [
@@ -82,7 +82,7 @@ describe.runIf(available)('Prometheus', () => {
     );
     api = await startServing(['api'], { env, port: apiPort });
     // Slow enough that the engine is seen at work.
-    up = await startServing(['up', '--read', sampleCapture, '--replay', '20x'], { env, port: upPort });
+    up = await startServing(['up', '--read', sampleCapture, '--replay', '10x'], { env, port: upPort });
   });
   afterAll(async () => {
     if (prometheus) {
@@ -111,10 +111,10 @@ describe.runIf(available)('Prometheus', () => {
       'it is scraped since',
       async () => (await value('netspectra_packets_stored_total{job="up"}')) === sample.packets,
     );
+    await until('it is scraped when all is done', async () => (await value('netspectra_engine_flushes_waiting')) === 0);
     expect(await value('netspectra_packets_read_total')).toBe(sample.packets);
     expect(await value('netspectra_bytes_stored_total')).toBe(sample.bytes);
     expect(await value('netspectra_packets_undecodable_total')).toBe(0);
-    expect(await value('netspectra_engine_flushes_waiting')).toBe(0);
     const flushes = await value('netspectra_store_flushes_total');
     expect(flushes).toBeGreaterThan(2);
     expect(await value('netspectra_store_flush_duration_seconds_count')).toBe(flushes);
