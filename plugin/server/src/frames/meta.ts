@@ -18,9 +18,7 @@ export function trustNotices(meta: ApiMeta): Notice[] {
   const notices: Notice[] = [];
   const warn = (text: string): void => void notices.push({ severity: 'warning', text });
   if (kernelDropped > 0) {
-    warn(
-      `${plural(kernelDropped, 'packet was', 'packets were')} dropped before a probe saw them: the true numbers are higher`,
-    );
+    warn(`${plural(kernelDropped, 'packet was', 'packets were')} lost before the capture: the true numbers are higher`);
   }
   if (undecodable > 0) warn(`${plural(undecodable, 'packet', 'packets')} could not be decoded`);
   if (flowsFolded > 0) warn(`a flow table was full: ${plural(flowsFolded, 'flow is', 'flows are')} counted as "other"`);
