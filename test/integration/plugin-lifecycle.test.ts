@@ -1,7 +1,7 @@
 /** The datasource's process: how Grafana starts it, finds it, restarts and stops it, and what it may print. */
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import {
   PluginProcess,
@@ -95,6 +95,12 @@ describe('start', () => {
     const plugin = await started({
       env: { GF_VERSION: undefined, PLUGIN_MIN_PORT: undefined, PLUGIN_MAX_PORT: undefined },
     });
+    await plugin.client.ping();
+  });
+
+  test('Node.js is found on PATH where the administrator names none', async () => {
+    const path = `${dirname(process.execPath)}:/usr/bin:/bin`;
+    const plugin = await started({ env: { GF_PLUGIN_NODE_PATH: undefined, PATH: path } });
     await plugin.client.ping();
   });
 
