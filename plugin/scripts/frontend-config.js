@@ -3,6 +3,7 @@
  * its own folder, since Grafana serves them under its own id (grafana/plugin-tools#2172), and one compiler would put them
  * into the app's.
  */
+import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,6 +15,10 @@ import webpack from 'webpack';
 
 const today = () => new Date().toISOString().slice(0, 10);
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+
+const self = createHash('sha256')
+  .update(await readFile(new URL(import.meta.url)))
+  .digest('hex');
 
 /** What the server side's build puts into dist/datasource stays there. */
 const serverFiles = /(_(linux|darwin|windows)_|(^|\/)backend\.c?js)/;
@@ -100,10 +105,24 @@ function shared(config, name) {
   return {
     ...config,
     name,
-    cache: { ...config.cache, name: `${name}-${config.mode}` },
+    cache: {
+      ...config.cache,
+      name: `${name}-${config.mode}`,
+      // webpack keeps what a rule made when only the rule's options change: this file's content is part of the name.
+      version: self,
+    },
+    module: { ...config.module, rules: config.module.rules.map(withJsxRuntime) },
     // Imports name the JavaScript that TypeScript makes, as everywhere in this repository.
     resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.tsx', '.js'] } },
     // One large file that is loaded when somebody opens the page is no mistake; sizes are held by a test.
     performance: { hints: false },
   };
+}
+
+/** JSX as calls of react/jsx-runtime, which Grafana shares: the generated rule wants React in every file's scope. */
+function withJsxRuntime(rule) {
+  if (rule.use?.loader !== 'swc-loader') return rule;
+  const { jsc } = rule.use.options;
+  const transform = { react: { runtime: 'automatic' } };
+  return { ...rule, use: { ...rule.use, options: { ...rule.use.options, jsc: { ...jsc, transform } } } };
 }
