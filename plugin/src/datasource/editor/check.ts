@@ -44,9 +44,14 @@ function checkMeasures({ type, measures }: NetSpectraQuery): string | undefined 
   if (type === 'flows') return undefined;
   if (measures.length === 0) return 'choose a measure';
   if (type === 'explain' && measures.length > 1) return 'one measure: its change is what is explained';
+  const wholes = measures.find((id) => type === 'graph' && !hasVariable(id) && !addsUp(id));
+  if (wholes !== undefined) return `${wholes} does not add up over the edges of a graph: take a sum, a rate or a share`;
   if (measures.length > queryLimits.measuresMax) return `at most ${queryLimits.measuresMax} measures`;
   return undefined;
 }
+
+const additive: ReadonlySet<string> = new Set(['sum', 'rate', 'share']);
+const addsUp = (id: string): boolean => additive.has(findMeasure(id)?.kind ?? '');
 
 function checkGroupBy({ type, groupBy }: NetSpectraQuery): string | undefined {
   for (const key of groupBy) {
@@ -116,11 +121,10 @@ function checkTables({ type, measures, groupBy, filter = '' }: NetSpectraQuery):
   if (!parsed.ok) return undefined; // told at the filter
   const parts: { readonly name: string; readonly tables: readonly QueryTable[] }[] = [
     ...measures.map((id) => ({ name: id, tables: measureTables(findMeasure(id)!) })),
-    ...groupBy.map((key) => ({ name: key, tables: dimensionTables(key) })),
+    // "What changed" looks at each dimension alone, in whatever table has it.
+    ...(type === 'explain' ? [] : groupBy).map((key) => ({ name: key, tables: dimensionTables(key) })),
     ...(parsed.filter.kind === 'all' ? [] : [{ name: 'the filter', tables: filterTables(parsed.filter) }]),
   ];
-  // What is asked of explain may stand in several tables: it looks at each dimension alone.
-  if (type === 'explain') return undefined;
   const common = (some: typeof parts): boolean =>
     queryTableNames.some((table) => some.every(({ tables }) => tables.includes(table)));
   if (common(parts)) return undefined;

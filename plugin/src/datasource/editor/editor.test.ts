@@ -29,6 +29,8 @@ describe('a query before it is asked', () => {
     [{ measures: [] }, 'measures', /choose a measure/],
     [{ measures: ['bites'] }, 'measures', /no measure bites/],
     [{ type: 'explain', measures: ['bytes', 'packets'] }, 'measures', /one measure/],
+    [{ type: 'graph', measures: ['flows'], groupBy: ['src_ip', 'dst_ip'] }, 'measures', /does not add up/],
+    [{ type: 'explain', measures: ['bytes'], filter: 'dns_name = "a"' }, 'measures', /bytes and the filter/],
     [{ groupBy: ['sauce'] }, 'groupBy', /no dimension sauce/],
     [{ groupBy: ['src_ip/99/1'] }, 'groupBy', /0 to 32/],
     [{ groupBy: ['vlan/8'] }, 'groupBy', /no address/],

@@ -2,6 +2,7 @@
  * What the explorer shows, as data: which panels each view has and what they ask. A place (view, host, filter) names all of
  * it, so that an address in the browser is enough to come back.
  */
+import type { MeasureId } from '@netspectra/query';
 import { newQuery } from '../../../../server/src/contract/query.js';
 import { checkQuery } from '../../../datasource/editor/check.js';
 import { andFilters, literal } from '../../../datasource/model/filter-terms.js';
@@ -46,7 +47,7 @@ export function filterOf({ view, host, filter }: ExplorerState): string {
 export function panelsOf(state: ExplorerState): PanelSpec[] {
   const panels = allPanels(state);
   const fitting = panels.flatMap((panel) => {
-    const query = [panel.query, withFlows(panel.query)].find(canBeAsked);
+    const query = [panel.query, ...counts.map((measure) => withMeasure(panel.query, measure))].find(canBeAsked);
     return query === undefined ? [] : [{ ...panel, query }];
   });
   // Nothing fits: the answers say why.
@@ -54,9 +55,11 @@ export function panelsOf(state: ExplorerState): PanelSpec[] {
 }
 
 const canBeAsked = (query: NetSpectraQuery): boolean => Object.keys(checkQuery(query)).length === 0;
-const withFlows = ({ orderBy: _order, ...query }: NetSpectraQuery): NetSpectraQuery => ({
+/** What is counted where there are no bytes, the first that there is. */
+const counts: readonly MeasureId[] = ['flows', 'dns_queries', 'http_requests', 'tls_client_hellos'];
+const withMeasure = ({ orderBy: _order, ...query }: NetSpectraQuery, measure: MeasureId): NetSpectraQuery => ({
   ...query,
-  measures: ['flows'],
+  measures: query.type === 'flows' ? [] : [measure],
 });
 
 function allPanels(state: ExplorerState): PanelSpec[] {
