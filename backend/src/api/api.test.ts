@@ -269,6 +269,23 @@ describe('POST /api/v1/query', () => {
     expect(many.frames[0]?.schema.meta?.notices?.[0]?.text).toContain('too many');
   });
 
+  test('says so when a total is of a longer range than was asked for', async () => {
+    const ask = async (fromSecond: number, toSecond: number, more: object) => {
+      const { A } = await t.query({
+        from: (start + fromSecond) * 1000,
+        to: (start + toSecond) * 1000,
+        queries: [{ refId: 'A', measures: ['bytes'], groupBy: ['client_ip'], ...more }],
+      });
+      return A?.frames[0]?.schema.meta?.notices?.map(({ text }) => text) ?? [];
+    };
+    expect(await ask(5, 25, { type: 'table' })).toEqual([
+      'the range was widened from 20 s to 30 s: rows are counted in steps of 10 s',
+    ]);
+    expect(await ask(0, 30, { type: 'table' })).toEqual([]);
+    expect(await ask(1, 600, { type: 'table' })).toEqual([]);
+    expect(await ask(5, 25, { type: 'timeseries', intervalMs: 10_000 })).toEqual([]);
+  });
+
   test('knows nothing from the watermark on', async () => {
     const result = await one({ type: 'timeseries', measures: ['bytes'], intervalMs: 10_000 });
     expect(result.meta).toMatchObject({ watermarkMs: (start + 30) * 1000, partial: true });

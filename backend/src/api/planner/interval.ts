@@ -51,6 +51,13 @@ export const alignRange = ({ fromMs, toMs }: TimeRange, step: number): TimeRange
   toMs: raise(toMs, step),
 });
 
+/** Says so when whole steps make a range a tenth longer, or more, than it was asked for: short ranges show too much then. */
+export function widenedNotice(asked: TimeRange, aligned: TimeRange, step: number): string | undefined {
+  const seconds = ({ fromMs, toMs }: TimeRange): number => (toMs - fromMs) / 1000;
+  if (seconds(aligned) < 1.1 * seconds(asked)) return undefined;
+  return `the range was widened from ${seconds(asked)} s to ${seconds(aligned)} s: rows are counted in steps of ${step / 1000} s`;
+}
+
 export const bucketCount = ({ fromMs, toMs }: TimeRange, intervalMs: number): number => {
   const aligned = alignRange({ fromMs, toMs }, intervalMs);
   return (aligned.toMs - aligned.fromMs) / intervalMs;

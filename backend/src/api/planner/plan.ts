@@ -20,7 +20,7 @@ import { chooseMode, chooseTable, couldUseSketches } from './choose.js';
 import type { ChosenRollup } from './choose.js';
 import { timeConditions } from './conditions.js';
 import { SampleFold } from './fold.js';
-import { alignRange, chooseInterval, windowMillis } from './interval.js';
+import { alignRange, chooseInterval, widenedNotice, windowMillis } from './interval.js';
 import type { TableWindows } from './interval.js';
 import { keysOf, withTextKeys } from './keys.js';
 import { hasWindows, rowsWhere, sentBy } from './rows.js';
@@ -198,6 +198,9 @@ export function planQuery(
   const spanMs = intervalMs ?? checked.range.toMs - checked.range.fromMs;
   const sampleMs = needsSamples(measures) ? sampleWidth(spanMs, windowMs, intervalMs !== null) : undefined;
   const range = alignRange(checked.range, intervalMs ?? sampleMs ?? windowMs);
+  // A time series shows its buckets; of a total one would not see that it is of more than was asked for.
+  const widened = intervalMs === null ? widenedNotice(checked.range, range, sampleMs ?? windowMs) : undefined;
+  if (widened !== undefined) notices.push(widened);
   // A row cannot be cut: the earlier period lies a whole number of windows before.
   const offsetMs = compared ? Math.max(1, Math.round(compared.offsetMs / windowMs)) * windowMs : 0;
   const shiftMs = compared?.period === 'before' ? offsetMs : 0;
