@@ -274,7 +274,7 @@ describe('POST /api/v1/query', () => {
       const { A } = await t.query({
         from: (start + fromSecond) * 1000,
         to: (start + toSecond) * 1000,
-        queries: [{ refId: 'A', measures: ['bytes'], groupBy: ['client_ip'], ...more }],
+        queries: [{ refId: 'A', measures: ['bytes'], groupBy: ['client_ip'], limit: 100, ...more }],
       });
       return A?.frames[0]?.schema.meta?.notices?.map(({ text }) => text) ?? [];
     };
