@@ -132,7 +132,7 @@ async function rollupFor(
   asking: Asking,
   log: Log,
 ): Promise<ChosenRollup | undefined> {
-  const table = usableRollup(checked);
+  const table = usableRollup(checked, asking.windows);
   if (!table) return undefined;
   const stock = stockOf((await log.run('flows', planStock(range), true)).columns);
   const reason = rollupReason(table, range, stock, asking.limits.flowRowsMax);

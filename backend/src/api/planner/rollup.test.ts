@@ -153,6 +153,19 @@ describe('answers from rollups', () => {
     ).toEqual(['flows']);
   });
 
+  test('only where flow records fit into the buckets', async () => {
+    const wide = createApi(
+      { store, metrics: new Registry(), status: () => ({ dependencies: [], watermarkMs: null }) },
+      { listen: '127.0.0.1:0', limits: { flowRowsMax: 10 }, windows: { flowSeconds: 300 } },
+    );
+    await wide.app.ready();
+    const query = { type: 'table', measures: ['bytes'], groupBy: ['client_ip'] };
+    // Minutes would show five minutes' bytes in one of them.
+    expect((await ask(wide, query, 10)).meta.tables).toEqual(['flows']);
+    expect((await ask(wide, query)).meta.tables).toEqual(['flows_1h']);
+    await wide.stop();
+  });
+
   test('take over where flow records are gone', async () => {
     const query = { type: 'table', measures: ['bytes'], groupBy: ['client_ip'], limit: 50 };
     const before = await ask(exact, query);

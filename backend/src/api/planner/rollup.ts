@@ -8,7 +8,8 @@ import type { QueryTable, RollupTable, TimeRange } from '@netspectra/query';
 import { Binder } from './bind.js';
 import { chooseTable, tablesWith } from './choose.js';
 import type { Columns } from './columns.js';
-import { chooseInterval } from './interval.js';
+import { chooseInterval, windowMillis } from './interval.js';
+import type { TableWindows } from './interval.js';
 import { needsSamples, sampleWidth } from './samples.js';
 import type { CheckedQuery, Statement } from './types.js';
 
@@ -24,7 +25,7 @@ export interface Stock {
 }
 
 /** The widest rollup that can answer; undefined where flow records (or another table) must. */
-export function usableRollup(checked: CheckedQuery): RollupTable | undefined {
+export function usableRollup(checked: CheckedQuery, windows: TableWindows): RollupTable | undefined {
   const { query, range } = checked;
   if (query.type !== 'table' && query.type !== 'timeseries' && query.type !== 'graph') return undefined;
   const wanted = { ...checked, sketchSubjects: new Set<string>() };
@@ -35,6 +36,8 @@ export function usableRollup(checked: CheckedQuery): RollupTable | undefined {
   const fits = (table: RollupTable): boolean => {
     const widthMs = rollupSeconds[table] * 1000;
     if (range.toMs - range.fromMs < bucketsMin * widthMs || !having.includes(table)) return false;
+    // A flow record wider than a bucket stands in its first one: the others would lack it.
+    if (widthMs % windowMillis('flows', windows) !== 0) return false;
     // A time series takes the rollup that cuts no point short of what was asked for, and rates of samples one that cuts no
     // sample.
     const isSeries = query.type === 'timeseries';
