@@ -14,19 +14,16 @@ import { looksNumeric } from './numbers.js';
 import { keywords } from './token-cursor.js';
 import { rangeWord, ValueParser } from './value-parser.js';
 import type { Field } from './value-parser.js';
-import { bareValueFields, foreignWord, phraseField, protocolWords, qualifiers, wordOperator } from './words.js';
+import {
+  bareValueFields,
+  compareOperator,
+  foreignWord,
+  phraseField,
+  protocolWords,
+  qualifiers,
+  wordOperator,
+} from './words.js';
 import { isApplication, numberOf } from '../registry/names.js';
-
-const compareOperators: Readonly<Record<string, CompareOperator>> = {
-  '=': '=',
-  '==': '=',
-  '!=': '!=',
-  '<>': '!=',
-  '<': '<',
-  '<=': '<=',
-  '>': '>',
-  '>=': '>=',
-};
 
 /** A field as it was named: by one word, or by two (`src port`). */
 interface NamedField {
@@ -137,7 +134,7 @@ export class ComparisonParser extends ValueParser {
     }
     const token = this.token();
     if (token.kind === 'operator') {
-      const operator = Object.hasOwn(compareOperators, token.text) ? compareOperators[token.text] : undefined;
+      const operator = compareOperator(token.text);
       if (operator !== undefined) return this.compare(field, operator);
       if (token.text === '~' || token.text === '!~' || token.text === '=~') return this.match(field, token.text);
     }

@@ -2,6 +2,7 @@
  * Words of other programs. Those that mean exactly one thing here are read as they are: tcpdump's protocols (pcap-filter
  * 7, "primitives") and its qualifiers `src host`, `dst port`. The others get a hint: what the same is called here.
  */
+import type { CompareOperator } from './ast.js';
 import type { FieldId } from './fields.js';
 import { findField } from './fields.js';
 
@@ -56,6 +57,9 @@ const ends: Readonly<Record<string, 'ip' | 'port'>> = {
   portrange: 'port',
 };
 
+/** True for the first half of such a phrase as `src port`; small letters. */
+export const isSide = (word: string): boolean => Object.hasOwn(sides, word);
+
 /** The field that two words name together: `src host`, `dst port`, `client bytes`; undefined when they name none. */
 export function phraseField(first: string, second: string): FieldId | undefined {
   const side = own(sides, first.toLowerCase());
@@ -81,7 +85,7 @@ interface Hint {
   readonly note?: string;
 }
 
-const flags = 'one record has the flags of many packets, or-ed, as a number; try client_tcp_flags = 2 (SYN alone)';
+const flags = 'one record has the flags of many packets, or-ed; try client_tcp_flags = syn (SYN alone)';
 const noBytes = 'filters look at decoded fields, not at bytes of the packet';
 
 /** Words of Wireshark, tcpdump, nfdump, ECS, Akvorado and SQL, in small letters. */
@@ -141,6 +145,22 @@ function each(words: readonly string[], instead: string, note?: string): Record<
 /** What another program's word is called here; undefined when it is not known. `instead` may be empty: only a note. */
 export function foreignWord(word: string): Hint | undefined {
   return own(hints, word.toLowerCase());
+}
+
+const compareOperators: Readonly<Record<string, CompareOperator>> = {
+  '=': '=',
+  '==': '=',
+  '!=': '!=',
+  '<>': '!=',
+  '<': '<',
+  '<=': '<=',
+  '>': '>',
+  '>=': '>=',
+};
+
+/** The comparison that an operator as written asks for; undefined when it is of another kind, as ~. */
+export function compareOperator(sign: string): CompareOperator | undefined {
+  return own(compareOperators, sign);
 }
 
 /** Operators that are words elsewhere, and what they are here. */

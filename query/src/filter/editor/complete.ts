@@ -3,7 +3,7 @@ import { meansField, pairProblem } from '../field-pairs.js';
 import type { FilterField } from '../fields.js';
 import { fieldTables, filterFields } from '../fields.js';
 import { quoteText } from '../lexer.js';
-import { protocolWords } from '../words.js';
+import { compareOperator, protocolWords } from '../words.js';
 import type { DimensionId } from '../../registry/dimensions.js';
 import { contextAt } from './context.js';
 import type { CursorContext } from './context.js';
@@ -182,10 +182,9 @@ function liveTexts(field: FilterField, { values = [] }: CompletionOptions): stri
 
 /** Fields that can stand on the right side. */
 function pairOffers({ field, operator }: CursorContext): Offer[] {
-  const sign = operator === '==' ? '=' : operator === '<>' ? '!=' : operator;
-  if (!field || !sign || sign === 'in') return [];
+  const compare = compareOperator(operator ?? '');
+  if (!field || compare === undefined) return [];
   const tables = fieldTables(field);
-  const compare = sign as Parameters<typeof pairProblem>[1];
   return filterFields
     .filter((other) => other.id !== field.id && meansField(field, other.id, other))
     .filter((other) => pairProblem(field, compare, other) === undefined)

@@ -9,7 +9,7 @@ import { lexFilter } from '../lexer.js';
 import type { LexicalToken } from '../lexer.js';
 import { filterLimits } from '../limits.js';
 import { keywords } from '../token-cursor.js';
-import { bareValueFields, phraseField, protocolWords, qualifiers } from '../words.js';
+import { bareValueFields, compareOperator, isSide, phraseField, protocolWords, qualifiers } from '../words.js';
 
 export type ExpectedKind =
   /** a field, `not` or ( */
@@ -58,9 +58,7 @@ interface Walk {
   afterProtocol: boolean;
 }
 
-const compared: ReadonlySet<string> = new Set(['=', '==', '!=', '<>', '<', '<=', '>', '>=']);
 const patterns: ReadonlySet<string> = new Set(['~', '!~', '=~']);
-const sides: ReadonlySet<string> = new Set(['src', 'source', 'dst', 'destination', 'client', 'server']);
 const wordRest = /[A-Za-z0-9_.:/%*?+\-µ]*/y;
 
 /** The context of an offset, 0 .. text.length. */
@@ -77,7 +75,7 @@ export function contextAt(text: string, offset: number): CursorContext {
   return {
     ...walked,
     expected: quote === '/' ? 'nothing' : walked.expected,
-    side: sides.has(previous) && walked.expected === 'operator' ? previous : undefined,
+    side: isSide(previous) && walked.expected === 'operator' ? previous : undefined,
     prefix:
       typed === undefined ? '' : quote === '' ? left.slice(typed.offset) : unescaped(left.slice(typed.offset + 1)),
     quote: quote === '/' ? '' : quote,
@@ -194,7 +192,8 @@ function goesOn(field: FilterField | undefined, next: LexicalToken | undefined):
   if (field === undefined || next === undefined) return false;
   if (next.kind === 'operator') return next.text !== '&&' && next.text !== '||';
   return (
-    next.kind === 'string' || (next.kind === 'word' && !/^(and|or)$/i.test(next.text) && !qualifiers.has(next.text))
+    next.kind === 'string' ||
+    (next.kind === 'word' && !/^(and|or)$/i.test(next.text) && !qualifiers.has(next.text.toLowerCase()))
   );
 }
 
@@ -204,7 +203,7 @@ function operator(state: Walk, token: LexicalToken, text: string): 0 {
     state.operator = 'in';
     return enter(state, 'value');
   }
-  if (token.kind === 'operator' && (compared.has(text) || patterns.has(text))) {
+  if (token.kind === 'operator' && (compareOperator(text) !== undefined || patterns.has(text))) {
     state.operator = text;
     return enter(state, patterns.has(text) ? 'pattern' : 'value');
   }

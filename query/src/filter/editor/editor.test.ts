@@ -40,6 +40,7 @@ describe('completeFilter', () => {
     ['(port 80) |', ['and'], [')']],
     ['tcp |', ['and', 'port', 'src port'], ['=']],
     ['vlan |', ['and', 'port', '=', 'in'], []],
+    ['vlan PORT |', ['=', 'in'], ['and']],
     ['vlan = |', [], ['and']],
     ['src_port = |', ['https', 'dst_port'], ['bytes', 'host', 'src_port']],
     ['src_ip = |', ['10.0.0.0/8', 'dst_ip'], ['host', 'dst_port']],
@@ -113,6 +114,15 @@ describe('hoverFilter', () => {
     ['dns_rcode', { title: 'dns_rcode (text)' }],
   ])('says what %s is', (word, expected) => {
     expect(hoverFilter(text, text.indexOf(word))).toMatchObject(expected);
+  });
+  it.each([
+    ['port = 80 and gre', 'gre', 'protocol = 47'],
+    ['src port 53 OR not ip6', 'ip6', 'ip_version = 6'],
+    ['port in (80, 443) && vlan', 'vlan', 'vlan != 0'],
+    ['port in (80, https)', 'https', 'service 443'],
+    ['udp and tcp port domain', 'domain', 'service 53'],
+  ])('says in %s what %s is', (filter, word, documentation) => {
+    expect(hoverFilter(filter, filter.indexOf(word))).toMatchObject({ title: word, documentation });
   });
   it('has nothing to say about spaces and texts', () => {
     expect(hoverFilter(text, 3)).toBeUndefined();

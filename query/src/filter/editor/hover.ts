@@ -41,6 +41,8 @@ export function hoverFilter(text: string, offset: number): FilterHover | undefin
   return value === undefined ? undefined : { ...place, title: word, documentation: value };
 }
 
+const joins: ReadonlySet<string> = new Set(['and', 'or', '&&', '||']);
+
 const wordAt = (text: string, token: FilterToken | undefined): string =>
   token?.role === 'field' ? text.slice(token.offset, token.offset + token.length) : '';
 
@@ -62,11 +64,15 @@ function hoverOf(field: FilterField, offset: number, length: number): FilterHove
   return { offset, length, title: `${field.id} (${field.kind})`, documentation };
 }
 
-/** The field that a value belongs to: the nearest one before it. */
+/** The field that a value belongs to: the nearest one before it in the same term; a protocol that stands alone has none. */
 function fieldBefore(text: string, tokens: readonly FilterToken[], at: number): FilterField | undefined {
   for (let i = at - 1; i >= 0; i -= 1) {
-    const word = wordAt(text, tokens[i]);
-    if (word === '') continue;
+    const { role, offset, length } = tokens[i]!;
+    if (role !== 'field') {
+      if (joins.has(text.slice(offset, offset + length).toLowerCase()) && role !== 'text') return undefined;
+      continue;
+    }
+    const word = text.slice(offset, offset + length);
     const phrase = phraseField(wordAt(text, tokens[i - 1]), word);
     return phrase === undefined ? findField(word) : fieldOf(phrase);
   }
