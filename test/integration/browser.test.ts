@@ -28,7 +28,7 @@ const program = `
     const parsed = parseFilter(text);
     if (!parsed.ok) return parsed.errors[0].message;
     const compiled = compilePacketFilter(parsed.filter);
-    if (!compiled.ok) return compiled.problems[0].reason;
+    if (!compiled.ok) return compiled.problems[0].message;
     return compiled.filter.mark(batch, new Uint8Array(batch.count));
   }
   export const wire = [typeof encodePacketBatch, typeof decodePacketBatch];
@@ -63,6 +63,7 @@ describe('in a browser', () => {
     expect(ask(`netspectra.kept('host 192.0.2.7 and udp port 53')`)).toBe(1);
     expect(ask(`netspectra.kept('tcp')`)).toBe(0);
     expect(ask(`netspectra.kept('port 99999')`)).toMatch(/99999/);
+    expect(ask(`netspectra.kept('rtt > 5ms')`)).toMatch(/^cannot be asked of a single packet because rtt/);
     expect(ask('netspectra.wire')).toEqual(['function', 'function']);
     expect(ask('netspectra.names')).toEqual(['function', 'function', true]);
   });
