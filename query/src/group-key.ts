@@ -24,7 +24,7 @@ export interface ParsedGroupKey {
   readonly prefix?: Prefix;
 }
 
-export const defaultPrefixIpv6 = 64;
+const defaultPrefixIpv6 = 64;
 
 /**
  * Take an entry of groupBy apart.

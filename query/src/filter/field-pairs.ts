@@ -11,7 +11,7 @@ import type { FilterField } from './fields.js';
 import { numberOf } from '../registry/names.js';
 
 /** What a field is, with its article, for messages; fields with the same words can be compared. */
-export function kindOf(field: FilterField): string {
+function kindOf(field: FilterField): string {
   switch (field.names) {
     case 'service':
       return 'a port';

@@ -6,7 +6,7 @@ export * from './compile-sql.js';
 export * from './editor/index.js';
 export { nearest, quoted } from './errors.js';
 export type { FilterError } from './errors.js';
-export { kindOf, pairProblem } from './field-pairs.js';
+export { pairProblem } from './field-pairs.js';
 export * from './fields.js';
 export { FlowRow, flowNumberAt, flowRowColumns, flowTextAt } from './flow-row.js';
 export * from './format.js';

@@ -68,7 +68,7 @@ export function packetProblem(id: FieldId): string | undefined {
   if (/^(dns|http|tls)_/.test(part)) {
     return `${id} is read from the messages of an application, not from a packet's headers`;
   }
-  if (/(country|asn|as_name|network|hostname|traffic_direction)$/.test(part)) {
+  if (/(country|asn|as_name|network|traffic_direction)$/.test(part)) {
     return `${id} is looked up by the engine after capture`;
   }
   if (part === 'application') return 'an application is recognised over several packets of a flow';
