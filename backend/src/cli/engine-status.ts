@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { EngineStatus } from '../api/index.js';
 import type { Config } from '../config/index.js';
+import { addCounts } from '../engine/accounting.js';
 import type { AccountingReport } from '../engine/accounting.js';
 import type { Manager } from '../engine/manager.js';
 
@@ -21,11 +22,16 @@ const stateOf = ({ stopping, finished, file }: EngineProgress): EngineStatus['st
   return file === '' ? 'starting' : 'reading';
 };
 
+/** How often limits were met, in the captures that are finished and the one at hand. */
+export function limitsMet({ limits, current }: Pick<EngineProgress, 'limits' | 'current'>): Record<string, number> {
+  const sum = { ...limits };
+  if (current) addCounts(sum, current.limits);
+  return sum;
+}
+
 /** @param stored account of what is in the store since the process began */
 export function engineStatus(config: Config, progress: EngineProgress, stored: AccountingReport): EngineStatus {
   const { current } = progress;
-  const limits: Record<string, number> = { ...progress.limits };
-  for (const [name, count] of Object.entries(current?.limits ?? {})) limits[name] = (limits[name] ?? 0) + count;
   return {
     id: config.probe.id,
     state: stateOf(progress),
@@ -34,6 +40,6 @@ export function engineStatus(config: Config, progress: EngineProgress, stored: A
     packetsRead: current?.progress().packets ?? 0,
     packetsStored: stored.packets,
     bytesStored: stored.bytes,
-    limits,
+    limits: limitsMet(progress),
   };
 }

@@ -26,7 +26,7 @@ import { damageLines } from './damage.js';
 import { openConfiguredEnrichment } from './enrichment.js';
 import type { ConfiguredEnrichment } from './enrichment.js';
 import { fileEpoch } from './file-identity.js';
-import { engineStatus } from './engine-status.js';
+import { engineStatus, limitsMet } from './engine-status.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { LiveView } from './live-view.js';
 import type { ViewState } from './live-view.js';
@@ -135,7 +135,7 @@ async function serve(
     packetsRead: () => progress.read + (progress.current?.progress().packets ?? 0),
     captureBytesRead: () => progress.current?.progress().read ?? 0,
     captureBytes: () => progress.current?.progress().size ?? 0,
-    limits: () => addCounts(progress.limits, progress.current?.limits ?? {}),
+    limits: () => limitsMet(progress),
     held: () => progress.current?.held ?? { flows: 0, flushes: 0, chunks: 0 },
   });
   const observer = registerStoreMetrics(metrics, () => writer.counters);
@@ -192,15 +192,6 @@ async function serve(
   }
 }
 
-function addCounts(
-  a: Readonly<Record<string, number>>,
-  b: Readonly<Record<string, number>>,
-): Readonly<Record<string, number>> {
-  const sum = { ...a };
-  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
-  return sum;
-}
-
 async function drawView(
   view: LiveView,
   api: Api,
@@ -253,7 +244,7 @@ async function readAll(
       .finally(forget);
     progress.done = mergeAccounting([progress.done, manager.accounting]);
     progress.read += manager.progress().packets;
-    progress.limits = addCounts(progress.limits, manager.limits);
+    progress.limits = limitsMet(progress);
     progress.current = null;
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     logger.info(

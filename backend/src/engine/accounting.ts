@@ -43,6 +43,11 @@ export interface AccountingReport {
 const before = (a: Time, b: Time): boolean =>
   a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
 
+/** Add counts by name to others. */
+export function addCounts(into: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) into[name] = (into[name] ?? 0) + count;
+}
+
 /** Sum of several partitions' (or flushes') accounts. */
 export function mergeAccounting(reports: readonly AccountingReport[]): AccountingReport {
   const sum = new Accounting().take();
@@ -60,7 +65,7 @@ export function mergeAccounting(reports: readonly AccountingReport[]): Accountin
       into.packets += packets;
       into.bytes += bytes;
     }
-    for (const [name, count] of Object.entries(report.reasons)) sum.reasons[name] = (sum.reasons[name] ?? 0) + count;
+    addCounts(sum.reasons, report.reasons);
   }
   return sum;
 }

@@ -9,7 +9,7 @@ import type { CaptureInput, StreamDamage, CaptureState } from '@netspectra/colle
 import { partitionOf } from '@netspectra/collector/decode';
 import type { EnrichmentData } from '../enrichment/index.js';
 import type { Flush, Writer } from '../tables/index.js';
-import { mergeAccounting } from './accounting.js';
+import { addCounts, mergeAccounting } from './accounting.js';
 import type { AccountingReport } from './accounting.js';
 import { hashOfTuple } from './conversations.js';
 import type { ConversationReport } from './conversations.js';
@@ -132,9 +132,7 @@ export class Manager {
   /** How often limits were met so far, by name, all partitions together. */
   get limits(): Readonly<Record<string, number>> {
     const sum: Record<string, number> = {};
-    for (const counters of this.limitsMet) {
-      for (const [name, count] of Object.entries(counters ?? {})) sum[name] = (sum[name] ?? 0) + count;
-    }
+    for (const counters of this.limitsMet) addCounts(sum, { ...counters });
     return sum;
   }
 
