@@ -7,7 +7,6 @@ export interface Loaded<T> {
   /** the last answer; stays while the next one is asked for, and when that fails */
   readonly data: T | undefined;
   readonly error: ResourceError | undefined;
-  readonly loading: boolean;
   readonly reload: () => void;
 }
 
@@ -17,7 +16,10 @@ interface State<T> {
   readonly error?: ResourceError;
 }
 
-/** @param ask stable as long as it asks the same (useCallback) */
+/**
+ * @param ask stable as long as it asks the same (useCallback)
+ * @param pollMs from an answer, also a failed one, to the next request; absent: asked on demand only
+ */
 export function useData<T>(ask: () => Promise<T>, pollMs?: number): Loaded<T> {
   const [state, setState] = useState<State<T>>();
   const [round, setRound] = useState(0);
@@ -25,25 +27,24 @@ export function useData<T>(ask: () => Promise<T>, pollMs?: number): Loaded<T> {
 
   useEffect(() => {
     let current = true;
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const settle = (change: (before: State<T> | undefined) => State<T>): void => {
+      if (!current) return;
+      setState(change);
+      // Counted from the answer: one that takes longer than the pause is waited for, not asked for again.
+      if (pollMs !== undefined) timer = setInterval(() => document.visibilityState !== 'hidden' && reload(), pollMs);
+    };
     ask().then(
-      (data) => current && setState({ ask, data }),
+      (data) => settle(() => ({ ask, data })),
       (error: unknown) =>
-        current &&
-        setState((before) => ({ ...(before?.ask === ask ? before : {}), ask, error: resourceErrorOf(error) })),
+        settle((before) => ({ ...(before?.ask === ask ? before : {}), ask, error: resourceErrorOf(error) })),
     );
     return () => {
       current = false;
+      clearInterval(timer);
     };
-  }, [ask, round]);
-
-  useEffect(() => {
-    if (pollMs === undefined) return undefined;
-    const timer = setInterval(() => {
-      if (document.visibilityState !== 'hidden') reload();
-    }, pollMs);
-    return () => clearInterval(timer);
-  }, [pollMs, reload]);
+  }, [ask, round, pollMs, reload]);
 
   const mine = state?.ask === ask ? state : undefined;
-  return { data: mine?.data, error: mine?.error, loading: mine === undefined, reload };
+  return { data: mine?.data, error: mine?.error, reload };
 }
