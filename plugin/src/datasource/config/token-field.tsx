@@ -7,7 +7,7 @@ export function TokenField({ options, onOptionsChange }: ConfigEditorProps) {
   return (
     <Field
       label="Token"
-      description="Made with POST /api/v1/tokens, or printed at the first start. Role viewer is enough to query; editor to change rules; admin to change capture rules and tokens."
+      description="Made with POST /api/v1/tokens, or printed at the first start. Role viewer is enough to query; editor changes alert and capture rules; admin is for tokens and the audit."
       htmlFor="netspectra-token"
     >
       <SecretInput
