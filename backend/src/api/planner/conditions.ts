@@ -5,11 +5,14 @@ import type { CompiledFilter } from './filter.js';
 import { hasWindows } from './rows.js';
 import type { RowMode } from './rows.js';
 
-/** SQL conditions on time; half open. @param prefix begins the parameters' names, where a statement has several ranges */
+/**
+ * SQL conditions on time; half open. An earlier period that was rounded outward may begin before 1970, where no row is.
+ * @param prefix begins the parameters' names, where a statement has several ranges
+ */
 export function timeConditions(table: QueryTable, range: TimeRange, binder: Binder, prefix = ''): string[] {
   if (hasWindows(table)) {
     const place = (name: string, millis: number) =>
-      `toDateTime(${binder.bind(prefix + name, 'UInt32', Math.floor(millis / 1000))})`;
+      `toDateTime(${binder.bind(prefix + name, 'UInt32', Math.max(0, Math.floor(millis / 1000)))})`;
     return [`window_start >= ${place('from', range.fromMs)}`, `window_start < ${place('to', range.toMs)}`];
   }
   const place = (name: string, millis: number) =>

@@ -60,6 +60,17 @@ test('drops are those of the range, and of both where there are two', async () =
   expect(meta['drops']).toMatchObject({ latePackets: 10 });
 });
 
+test('a period before that is rounded to begin before 1970 is answered: no row is there', async () => {
+  for (const query of [
+    { type: 'table', measures: ['bytes'], groupBy: ['client_ip'], compareTo: { offset: '5s' } },
+    { type: 'timeseries', measures: ['bytes'], intervalMs: 60_000, compareTo: { offset: '5s' } },
+  ]) {
+    const results = await testApi.query({ from: 5_000, to: 600_000, queries: [{ refId: 'A', ...query }] });
+    expect(results['A']!.error).toBeUndefined();
+    expect((results['A']!.meta['before'] as { fromMs: number }).fromMs).toBeLessThan(0);
+  }
+});
+
 test('an answer says in words where it comes from', async () => {
   expect((await ask({ groupBy: ['src_ip'] })).meta['plan']).toBe(
     'flows: flow records of 10 s, each direction a row of its own',
