@@ -135,9 +135,12 @@ function rangesOf(
     const width = parseOffset(explain.width);
     if (width === undefined) throw invalid('#/explain/width', offsetHelp);
     if (width > at) throw invalid('#/explain/width', 'the time before `at` begins before 1970');
+    if (width > rangeSecondsMax * 1000) {
+      throw invalid('#/explain/width', `may be ${rangeSecondsMax} seconds at most (api.max_range)`);
+    }
     return [
       { fromMs: at - width, toMs: at },
-      { fromMs: at, toMs: at + width },
+      { fromMs: at, toMs: timeAt(at + width, '#/explain/width') },
     ];
   }
   if (at <= range.fromMs || at >= range.toMs) {

@@ -316,6 +316,9 @@ describe(`explain (seed ${seed})`, () => {
     [{ explain: { at: (start - 10) * 1000 } }, '#/queries/0/explain/at'],
     [{ explain: { at: 'noon' } }, '#/queries/0/explain/at'],
     [{ explain: { at: at * 1000, width: 'long' } }, '#/queries/0/explain/width'],
+    // Longer than api.max_range; beyond what stores can hold.
+    [{ explain: { at: at * 1000, width: '3000d' } }, '#/queries/0/explain/width'],
+    [{ explain: { at: '2105-01-01T00:00:00Z', width: '399d' } }, '#/queries/0/explain/width'],
     [{ explain: { baseline: { from: 10, to: 5 } } }, '#/queries/0/explain/baseline/to'],
     [{ explain: { at: at * 1000 }, compareTo: { offset: '1h' } }, '#/queries/0/compareTo'],
     [{ measures: ['bytes', 'packets'] }, '#/queries/0/measures/1'],
