@@ -58,6 +58,7 @@ describe('opening', () => {
     const both = written('both.mmdb', mmdb({ records: { '5.0.0.0/8': { country_code: 'DE', asn: 'AS1' } } }));
     const source = await open(both, both);
     expect(source.enricher.place(source.enricher.find(...words('5.1.1.1')))).toMatchObject({ country: 'DE', asn: 1 });
+    expect(source.data.asn).toBe(source.data.country); // held once
     source.close();
   });
 });

@@ -59,6 +59,8 @@ export interface EnrichmentSource {
 export type FileKey = 'country_file' | 'asn_file';
 
 interface Loaded {
+  /** what the file looked like when it was read */
+  readonly signature: string;
   readonly shared: SharedArrayBuffer;
   readonly state: DatabaseState;
 }
@@ -84,8 +86,9 @@ export async function openEnrichment(options: EnrichmentOptions, log?: Enrichmen
   const counters = { reloads: 0, refused: 0 };
 
   for (const key of keys) {
-    seen.set(key, (await signatureOf(paths[key])) ?? '');
-    loaded.set(key, await loadFile(key, paths[key]));
+    const signature = (await signatureOf(paths[key])) ?? '';
+    seen.set(key, signature);
+    loaded.set(key, await loadFile(key, paths[key], signature, [...loaded.values()]));
   }
   const current = (): EnrichmentData => ({
     networks: options.networks,
@@ -107,7 +110,7 @@ export async function openEnrichment(options: EnrichmentOptions, log?: Enrichmen
     changing.delete(key);
     seen.set(key, signature);
     try {
-      loaded.set(key, await loadFile(key, paths[key]));
+      loaded.set(key, await loadFile(key, paths[key], signature, [...loaded.values()]));
       counters.reloads += 1;
       log?.info({ ...loaded.get(key)!.state }, 'enrichment database changed and was read again');
       return true;
@@ -162,10 +165,14 @@ async function signatureOf(path: string): Promise<string | null> {
   }
 }
 
-/** Read a file into memory that threads share, and see that it has what it is for. */
-async function loadFile(key: FileKey, path: string): Promise<Loaded> {
+/**
+ * Read a file into memory that threads share, and see that it has what it is for.
+ * @param others what is read already: a file under both keys is held once
+ */
+async function loadFile(key: FileKey, path: string, signature: string, others: readonly Loaded[]): Promise<Loaded> {
   const where = `enrichment.${key}: ${path}`;
-  const shared = await readShared(path, where);
+  const same = others.find((other) => other.state.path === path && other.signature === signature);
+  const shared = same?.shared ?? (await readShared(path, where));
   const { fields, words } = wanted[key];
   let database: Database;
   let content: DatabaseContent;
@@ -182,6 +189,7 @@ async function loadFile(key: FileKey, path: string): Promise<Loaded> {
     );
   }
   return {
+    signature,
     shared,
     state: { key, path, type: database.type, built: database.built, bytes: shared.byteLength },
   };
