@@ -9,8 +9,7 @@
  */
 import { writeSync } from 'node:fs';
 
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof logLevels)[number];
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Logger {
@@ -20,11 +19,14 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
-/** The host's line buffer is 64 KiB; UTF-8 and escapes can make three or six bytes of a character. */
 const textLengthMax = 4_000;
+/** Each text of a line that is longer than `lineBytesMax` otherwise: UTF-8 makes three bytes of a character, escapes six. */
+const shortLengthMax = 500;
+const lineBytesMax = 60_000;
 const fieldsMax = 16;
 
-const cut = (text: string): string => (text.length > textLengthMax ? `${text.slice(0, textLengthMax)}…` : text);
+const cut = (text: string, length = textLengthMax): string =>
+  text.length > length ? `${text.slice(0, length)}…` : text;
 
 /** Any value as text. Never throws: what a getter or toString does is not known. */
 export function textOf(value: unknown): string {
@@ -49,15 +51,10 @@ export function logLine(level: LogLevel, message: unknown, fields: LogFields = {
   for (const [key, value] of Object.entries(fields).slice(0, fieldsMax)) {
     if (value !== undefined && !key.startsWith('@')) line[key.slice(0, 64)] = textOf(value);
   }
-  let text = JSON.stringify(line);
-  if (Buffer.byteLength(text) > 60_000) {
-    text = JSON.stringify({ ...line, '@message': line['@message']!.slice(0, 500), cut: 'true' }).slice(0, 60_000);
-    // Only fields can still be that long: leave them out.
-    if (!text.endsWith('}')) {
-      text = logLine(level, line['@message']!.slice(0, 500), { cut: 'true' }, now).trimEnd();
-    }
-  }
-  return `${text}\n`;
+  const text = JSON.stringify(line);
+  if (Buffer.byteLength(text) <= lineBytesMax) return `${text}\n`;
+  const short = Object.entries(line).map(([key, value]) => [key, cut(value, shortLengthMax)]);
+  return `${JSON.stringify(Object.fromEntries(short))}\n`;
 }
 
 /** Write all of it to standard error, now: what is logged before an exit must not be lost. */
@@ -73,13 +70,12 @@ function writeStderr(text: string): void {
   }
 }
 
-/** The log. @param write where lines go; @param lowest least level that is written */
-export function createLogger(write: (line: string) => void = writeStderr, lowest: LogLevel = 'debug'): Logger {
+/** The log, of all levels: Grafana writes those that it is set to. */
+export function createLogger(): Logger {
   const at =
     (level: LogLevel) =>
-    (message: string, fields?: LogFields): void => {
-      if (logLevels.indexOf(level) >= logLevels.indexOf(lowest)) write(logLine(level, message, fields));
-    };
+    (message: string, fields?: LogFields): void =>
+      writeStderr(logLine(level, message, fields));
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
@@ -89,7 +85,7 @@ export function createLogger(write: (line: string) => void = writeStderr, lowest
  */
 export function interceptOutput(logger: Logger): void {
   const line =
-    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (level: LogLevel) =>
     (...parts: unknown[]): void =>
       logger[level](parts.map(textOf).join(' '), { source: 'console' });
   const { console } = globalThis;
