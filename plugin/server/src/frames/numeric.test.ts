@@ -16,6 +16,12 @@ test('labels are different, also of a group that is called as the rest is', () =
   expect(shown(columns)).toEqual({ app: ['other', '(none)', '(none) (2)', 'other (2)'], bytes: [1, 2, 3, 4] });
 });
 
+test('nor does a group that is called as another would be then have its labels', () => {
+  const names = ['other', 'other (2)', 'other', 'other (2)', 'other', ''];
+  const [apps] = numericFrame([text('app', names), number('bytes', [1, 2, 3, 4, 5, 6])], 1, 'A').columns;
+  expect(apps!.values).toEqual(['other', 'other (2)', 'other (3)', 'other (2) (2)', 'other (4)', '(none)']);
+});
+
 test('numbers that are dimensions are labels; bounds are no numbers of their own', () => {
   const columns = [number('port', [53]), number('hosts', [5]), number('hosts_lower', [4]), number('hosts_upper', [6])];
   expect(shown(numericFrame(columns, 1, 'A').columns)).toEqual({ port: ['53'], hosts: [5] });

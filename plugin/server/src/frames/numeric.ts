@@ -24,15 +24,22 @@ function numbersOf(measured: readonly Column[], bound: 'lower' | 'upper' | undef
 const labelText = (value: FrameValue | undefined): string =>
   value === null || value === undefined || value === '' ? '(none)' : String(value);
 
-/** Rows as text, each different: a group may have the name of the rest. */
+/** Rows as text, each different: a group may have the name of the rest, and another the name that this one gets then. */
 function labelRows(labels: readonly Column[], rows: number): string[][] {
   const taken = new Map<string, number>();
   return Array.from({ length: rows }, (_, row) => {
     const texts = labels.map(({ values }) => labelText(values[row]));
     const key = JSON.stringify(texts);
-    const times = (taken.get(key) ?? 0) + 1;
-    taken.set(key, times);
-    return times === 1 ? texts : texts.map((text) => `${text} (${times})`);
+    const before = taken.get(key);
+    taken.set(key, 1);
+    if (before === undefined || texts.length === 0) return texts;
+    for (let times = before + 1; ; times += 1) {
+      const different = texts.map((text) => `${text} (${times})`);
+      const other = JSON.stringify(different);
+      if (taken.has(other)) continue;
+      taken.set(key, times).set(other, 1);
+      return different;
+    }
   });
 }
 
