@@ -1,10 +1,13 @@
 /**
+ * When connections end.
+ *
  * Connections that carry no request must not hold up a stop. Node closes those that are idle after a request, but waits for
  * those that never sent one (browsers open some ahead), up to the time a request may take.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import type { FastifyReply } from 'fastify';
 
 /** Watch a server's connections. The result closes those without a request, and the others when they have their answer. */
 export function watchConnections(server: Server | TlsServer): () => void {
@@ -26,4 +29,13 @@ export function watchConnections(server: Server | TlsServer): () => void {
     stopping = true;
     for (const socket of idle) socket.destroy();
   };
+}
+
+/**
+ * Do something when the answer is out or its client gone; at once when it left already, while its token was looked at: the
+ * event has come then, and does not come again.
+ */
+export function whenClosed({ raw }: FastifyReply, then: () => void): void {
+  if (raw.destroyed) then();
+  else raw.once('close', then);
 }

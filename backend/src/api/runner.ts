@@ -7,6 +7,7 @@ import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import { UserError } from '../errors.js';
+import { whenClosed } from './connections.js';
 import { ApiError } from './problem.js';
 import type { ProblemKind } from './problem.js';
 import { Columns } from './planner/index.js';
@@ -130,7 +131,7 @@ export class QueryRunner {
   signalOf(reply: FastifyReply): AbortSignal {
     const { controller, release } = this.#open(this.#deps.clientOf(reply.request));
     // Not request.signal: it follows the request's stream, which also closes when the body was read.
-    reply.raw.once('close', () => {
+    whenClosed(reply, () => {
       if (!reply.raw.writableFinished) controller.abort();
       release();
     });

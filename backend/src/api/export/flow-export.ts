@@ -5,9 +5,9 @@
  * Memory does not grow with the export: the next page is asked for when the socket has taken the one before. A client that
  * goes away cancels the statement that runs; one that stops reading is cut off; and so many exports run at once.
  */
-import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
+import { whenClosed } from '../connections.js';
 import type { FlowColumns } from '../planner/index.js';
 import { ApiError } from '../problem.js';
 import { answerForms } from './negotiate.js';
@@ -46,7 +46,7 @@ export class ExportSlots {
       throw new ApiError('overloaded', `${this.#taken} exports run already; try again later`);
     }
     this.#taken += 1;
-    void once(reply.raw, 'close').then(() => (this.#taken -= 1));
+    whenClosed(reply, () => void (this.#taken -= 1));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Health, readiness, metrics and the OpenAPI document. */
 import { markRegistry } from '../caching.js';
+import { whenClosed } from '../connections.js';
 import { ApiError } from '../problem.js';
 import { answers, healthResponseSchema, openApiResponseSchema, textAnswers } from '../schemas/index.js';
 import type { App, RouteContext } from './context.js';
@@ -48,7 +49,7 @@ export function operationRoutes(app: App, context: RouteContext): void {
       const begin = performance.now();
       // The server's own question: a client that asks much must not make the process look unready.
       const { signal, end } = runner.ownWork();
-      reply.raw.once('close', end);
+      whenClosed(reply, end);
       const store = await runner.run('none', { sql: 'SELECT 1 AS one', params: {} }, signal).then(
         () => ({ name: 'store', ok: true, detail: `answers in ${Math.round(performance.now() - begin)} ms` }),
         (error: unknown) => ({
