@@ -13,7 +13,7 @@ import { readRecord } from './record.js';
 import type { PlaceRecord } from './record.js';
 
 /** The number of "no record". */
-export const noRecord = 0;
+const noRecord = 0;
 
 /** Zero bytes between search tree and data: MaxMind DB spec, "Data Section Separator". */
 const separatorBytes = 16;
@@ -32,14 +32,11 @@ const load = createRequire(import.meta.url);
 
 const emptyRecord: PlaceRecord = { country: '', asn: 0, asName: '' };
 
-/** What a database can tell. */
+/** What a database can tell, or which fields of it are wanted (records that are alike in them are one). */
 export interface DatabaseContent {
   readonly country: boolean;
   readonly asn: boolean;
 }
-
-/** Which fields are wanted; records that are alike in them are one. */
-export type WantedFields = DatabaseContent;
 
 export class Database {
   /** as the file calls itself: GeoLite2-Country ... */
@@ -57,7 +54,7 @@ export class Database {
   private readonly nodeBytes: number;
   private readonly ipv4Node: number;
   private readonly hasIpv6: boolean;
-  private readonly wanted: WantedFields;
+  private readonly wanted: DatabaseContent;
   /** record number by the tree's pointer */
   private readonly numbers = new Map<number, number>();
   /** record number by what it says */
@@ -69,7 +66,7 @@ export class Database {
    * @param wanted the fields to read
    * @throws Error with one line when they are no MMDB file, or not all of one
    */
-  constructor(shared: SharedArrayBuffer, wanted: WantedFields) {
+  constructor(shared: SharedArrayBuffer, wanted: DatabaseContent) {
     const bytes = Buffer.from(shared);
     this.bytes = bytes;
     this.wanted = wanted;

@@ -15,7 +15,7 @@ export interface PrefixEntry {
 }
 
 /** What `find` gives for an address that no prefix holds. */
-export const noNetwork = -1;
+const noNetwork = -1;
 
 export class NetworkTable {
   /** first address of each range, four words; the first range begins at :: */
