@@ -138,12 +138,12 @@ describe('before an API that does what it wants', () => {
   };
   const path = 'live/rates/f_';
 
-  test('the schema once, no window twice, problems as notices, and on after an end', async () => {
+  test('the schema once, no window twice, problems as notices until they are over, and on after an end', async () => {
     const lastIds: unknown[] = [];
     const where = await fake(({ headers }, response) => {
       lastIds.push(headers['last-event-id']);
       response.writeHead(200, { 'content-type': 'text/event-stream' });
-      if (lastIds.length > 1) return void response.write(event(9, rates(9_000)));
+      if (lastIds.length > 1) return void response.write(event(9, rates(9_000)) + event(10, rates(10_000)));
       response.write(': hello\r\n\r\nretry: 2000\n\n');
       const text = event(1, rates(1_000)) + event(2, rates(1_000)) + event(3, rates(2_000));
       // In pieces, as a network gives them.
@@ -153,18 +153,24 @@ describe('before an API that does what it wants', () => {
       response.end(event(6, { time: 1, watermark: null }));
     });
     const stream = plugin.client.run(where, path);
-    await until('it goes on', () => stream.packets.length === 4);
+    await until('it goes on', () => stream.packets.length === 5);
     stream.cancel();
     expect(stream.packets.map((packet) => (packet as unknown as Packet).data.values)).toEqual([
       [[1_000], [1_000], [1]],
       [[2_000], [2_000], [1]],
       [[], [], []],
       [[9_000], [9_000], [1]],
+      [[10_000], [10_000], [1]],
     ]);
-    expect(stream.packets.map((packet) => 'schema' in packet)).toEqual([true, false, true, false]);
-    expect((stream.packets[2] as unknown as Packet).schema!.meta!.notices).toMatchObject([
-      { severity: 'error', text: 'The store cannot answer' },
+    // A problem that is over must not stay on the panel.
+    expect(stream.packets.map((packet) => (packet as unknown as Packet).schema?.meta?.notices)).toEqual([
+      undefined,
+      undefined,
+      [{ severity: 'error', text: 'The store cannot answer' }],
+      [],
+      undefined,
     ]);
+    expect(stream.packets.map((packet) => 'schema' in packet)).toEqual([true, false, true, true, false]);
     expect(lastIds).toEqual([undefined, 'e-6']);
   });
 

@@ -14,7 +14,7 @@ import type { LiveQuery } from './path.js';
 import { livePath } from './path.js';
 
 export const liveMeasures = ['bits_per_second', 'packets_per_second'] as const satisfies readonly MeasureId[];
-const units = { bits_per_second: 'bps', packets_per_second: 'pps' } as const;
+export const liveUnits = { bits_per_second: 'bps', packets_per_second: 'pps' } as const;
 
 /** The dimension that a view lists; rates have none. */
 export const viewDimensions: Readonly<Record<LiveView, string | undefined>> = {
@@ -90,7 +90,7 @@ const number = (name: (typeof liveMeasures)[number], values: FrameValue[]): Colu
   name,
   type: 'number',
   nullable: true,
-  config: { unit: units[name] },
+  config: { unit: liveUnits[name] },
   values,
 });
 const time = (values: readonly FrameValue[]): Column => ({ name: 'time', type: 'time', nullable: false, values });

@@ -1,7 +1,7 @@
 /** Events of the API's live view as Grafana frames in JSON; columns as in live-frames.ts. */
 import type { FrameValue } from '@netspectra/query';
 import type { LiveView } from '../contract/query.js';
-import { labelsText, liveMeasures, viewDimensions } from './live-frames.js';
+import { labelsText, liveMeasures, liveUnits, viewDimensions } from './live-frames.js';
 
 type Row = Readonly<Record<string, FrameValue>>;
 
@@ -23,16 +23,18 @@ const schemaOf = (view: LiveView) => ({
   fields: [
     ...(viewDimensions[view] === undefined ? [] : [field('labels', 'string', 'string', false)]),
     field('time', 'time', 'time.Time', false),
-    field('bits_per_second', 'number', 'float64', true, { unit: 'bps' }),
-    field('packets_per_second', 'number', 'float64', true, { unit: 'pps' }),
+    ...liveMeasures.map((measure) => field(measure, 'number', 'float64', true, { unit: liveUnits[measure] })),
   ],
 });
 
-/** Makes the packets of one stream: the first has the schema, later ones only data. */
+/**
+ * Makes the packets of one stream: the first has the schema, later ones only data. A panel keeps the notices that it was told
+ * until it is told others: after a problem the schema is sent again, without any.
+ */
 export class PacketMaker {
   readonly #view: LiveView;
   #lastFrom: number | undefined;
-  #begun = false;
+  #told: 'nothing' | 'schema' | 'problem' = 'nothing';
 
   constructor(view: LiveView) {
     this.#view = view;
@@ -53,14 +55,19 @@ export class PacketMaker {
 
   /** A packet that says that the API cannot answer now. */
   problem(text: string): object {
-    this.#begun = true;
-    const schema = { ...schemaOf(this.#view), meta: { notices: [{ severity: 'error', text }] } };
-    return { schema, data: { values: schema.fields.map(() => []) } };
+    this.#told = 'problem';
+    const schema = schemaOf(this.#view);
+    return {
+      schema: { ...schema, meta: { notices: [{ severity: 'error', text }] } },
+      data: { values: schema.fields.map(() => []) },
+    };
   }
 
   #packet(values: FrameValue[][]): object {
-    const packet = this.#begun ? { data: { values } } : { schema: schemaOf(this.#view), data: { values } };
-    this.#begun = true;
-    return packet;
+    const told = this.#told;
+    this.#told = 'schema';
+    if (told === 'schema') return { data: { values } };
+    const meta = told === 'problem' ? { meta: { notices: [] } } : {};
+    return { schema: { ...schemaOf(this.#view), ...meta }, data: { values } };
   }
 }
