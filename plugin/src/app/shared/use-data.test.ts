@@ -13,7 +13,7 @@ function requests() {
   const ask = (): Promise<string> => new Promise((resolve, reject) => open.push({ resolve, reject }));
   return { open, ask };
 }
-const pass = (ms: number): Promise<void> => act(() => vi.advanceTimersByTimeAsync(ms));
+const pass = (ms: number): Promise<void> => act(async () => void (await vi.advanceTimersByTimeAsync(ms)));
 
 describe('data of a page', () => {
   it('waits for an answer that takes longer than the pause, and asks again after it', async () => {
