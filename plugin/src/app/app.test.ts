@@ -10,7 +10,7 @@ import { columnLinks } from './pages/explorer/drill-down.js';
 import { filterOf, panelsOf } from './pages/explorer/panels.js';
 import { firstSteps, healthOf } from './pages/home/health.js';
 import { pages } from './shared/ids.js';
-import { explorerUrl, explorerViews, filterOfTargets, narrowed } from './shared/links.js';
+import { explorerUrl, explorerViews, filterOfTargets } from './shared/links.js';
 import type { Status } from './shared/status.js';
 
 const good: Status = {
@@ -157,7 +157,6 @@ describe('the explorer', () => {
     expect(explorerUrl({ view: 'flows', filter: 'a = "b&c"', from: 'now-1h', to: 'now' })).toBe(
       `${pages.explorer}?view=flows&filter=a+%3D+%22b%26c%22&from=now-1h&to=now`,
     );
-    expect(narrowed('tcp', 'dns_name', 'a b')).toBe('tcp and dns_name = "a b"');
     expect(
       filterOfTargets([{ refId: 'A', filter: 'tcp' } as never, { refId: 'B', filter: 'udp', hide: true } as never]),
     ).toBe('tcp');

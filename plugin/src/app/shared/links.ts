@@ -1,6 +1,5 @@
 /** Addresses of the explorer, made in one place: its pages, panels of dashboards, alerts. */
 import type { DataQuery } from '@grafana/schema';
-import { andFilters, termOf } from '../../datasource/model/filter-terms.js';
 import { pages } from './ids.js';
 
 export const explorerViews = ['overview', 'host', 'flows', 'graph', 'changes'] as const;
@@ -36,7 +35,3 @@ export function filterOfTargets(targets: readonly DataQuery[]): string | undefin
   );
   return filters.size === 1 ? [...filters][0] : undefined;
 }
-
-/** The filter narrowed to a value. */
-export const narrowed = (filter: string, key: string, value: string): string =>
-  andFilters(filter, termOf({ key, operator: '=', value }));

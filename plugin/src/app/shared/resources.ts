@@ -6,12 +6,6 @@ import type { FetchResponse } from '@grafana/runtime';
 import { getBackendSrv, isFetchError } from '@grafana/runtime';
 import { lastValueFrom } from 'rxjs';
 
-export interface Answer<T> {
-  readonly data: T;
-  /** names the version that was read; goes back as If-Match */
-  readonly etag: string | undefined;
-}
-
 /** A request that failed, in words for people. */
 export class ResourceError extends Error {
   constructor(
@@ -31,8 +25,8 @@ interface Send {
   readonly ifMatch?: string;
 }
 
-/** Ask one route of the datasource with this uid. Rejects with a ResourceError. */
-export async function callResource<T>(uid: string, path: string, send: Send = {}): Promise<Answer<T>> {
+/** The answer of one route of the datasource with this uid. Rejects with a ResourceError. */
+export async function callResource<T>(uid: string, path: string, send: Send = {}): Promise<T> {
   const { method = 'GET', params, body, ifMatch } = send;
   try {
     const response: FetchResponse<T> = await lastValueFrom(
@@ -47,7 +41,7 @@ export async function callResource<T>(uid: string, path: string, send: Send = {}
         showSuccessAlert: false,
       }),
     );
-    return { data: response.data, etag: response.headers.get('etag') ?? undefined };
+    return response.data;
   } catch (error) {
     throw resourceErrorOf(error);
   }

@@ -9,7 +9,7 @@ export interface Migrated {
 }
 
 /** True for what Grafana makes before anybody has chosen something: no more than its own keys. */
-export function isNew(stored: object): boolean {
+function isNew(stored: object): boolean {
   return !('type' in stored) && !('measures' in stored) && !('version' in stored) && !('filter' in stored);
 }
 

@@ -1,9 +1,8 @@
 /** Make or change a capture rule. */
 import { Alert, Button, Combobox, Drawer, Field, Input, Stack, Switch, TextArea } from '@grafana/ui';
-import { useCallback, useState } from 'react';
-import type { FetchValues } from '../../../datasource/editor/filter-completion.js';
+import { useMemo, useState } from 'react';
 import { FilterField } from '../../../datasource/editor/filter-field.js';
-import { askRecentValues } from '../../shared/values.js';
+import { valuesOfSource } from '../../shared/values.js';
 import { callResource, resourceErrorOf } from '../../shared/resources.js';
 import type { ResourceError } from '../../shared/resources.js';
 import type { CaptureActionType, CaptureDraft, CaptureRule, DraftField } from './capture-rule.js';
@@ -29,7 +28,7 @@ export function CaptureRuleForm({ uid, rule, onDone, onDismiss }: Props) {
   const [tried, setTried] = useState(false);
   const [saving, setSaving] = useState(false);
   const [failure, setFailure] = useState<ResourceError>();
-  const values = useCallback<FetchValues>((dimension, prefix) => askRecentValues(uid, dimension, prefix), [uid]);
+  const values = useMemo(() => valuesOfSource(uid), [uid]);
   const problems = draftProblems(draft);
   const set = (part: Partial<CaptureDraft>): void => setDraft({ ...draft, ...part });
   const problemAt = (field: DraftField, pointer: string): string | undefined =>

@@ -21,10 +21,10 @@ export function CaptureRulesPage() {
   const uid = useSourceUid();
   const loaded = useData(
     useCallback(async () => {
-      const { data } = await callResource<{ captureRules: CaptureRule[] }>(uid, 'capture-rules', {
+      const { captureRules } = await callResource<{ captureRules: CaptureRule[] }>(uid, 'capture-rules', {
         params: { limit: pageLimit },
       });
-      return data.captureRules;
+      return captureRules;
     }, [uid]),
   );
   const [edited, setEdited] = useState<CaptureRule | 'new'>();

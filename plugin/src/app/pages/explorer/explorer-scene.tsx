@@ -4,7 +4,6 @@ import type { SceneComponentProps, SceneObjectState, SceneObjectUrlValues } from
 import {
   SceneCSSGridItem,
   SceneCSSGridLayout,
-  sceneGraph,
   SceneObjectBase,
   SceneObjectUrlSyncConfig,
   SceneQueryRunner,
@@ -85,11 +84,6 @@ export class ExplorerScene extends SceneObjectBase<ExplorerSceneState> {
     if ('host' in values) place.host = text(values['host']);
     if ('filter' in values) place.filter = text(values['filter']);
     this.go(place);
-  }
-
-  /** Asks everything again. */
-  refresh(): void {
-    sceneGraph.getTimeRange(this).onRefresh();
   }
 }
 

@@ -3,12 +3,10 @@ import { css } from '@emotion/css';
 import type { GrafanaTheme2, TimeRange } from '@grafana/data';
 import { Button, Input, Tab, TabsBar, useStyles2 } from '@grafana/ui';
 import type { ReactNode } from 'react';
-import { useCallback, useState } from 'react';
-import type { FetchValues } from '../../../datasource/editor/filter-completion.js';
+import { useMemo, useState } from 'react';
 import { FilterField } from '../../../datasource/editor/filter-field.js';
-import type { ValuesPage } from '../../../datasource/resources/values.js';
 import { explorerViews } from '../../shared/links.js';
-import { callResource } from '../../shared/resources.js';
+import { valuesOfSource } from '../../shared/values.js';
 import type { ExplorerState } from './panels.js';
 
 interface Props {
@@ -21,19 +19,11 @@ interface Props {
 }
 
 const labels = { overview: 'Overview', host: 'Host', flows: 'Flows', graph: 'Graph', changes: 'What changed' } as const;
-const completionLimit = 50;
 
 export function ExplorerView({ place, uid, range, controls, onGo, children }: Props) {
   const styles = useStyles2(getStyles);
   const [from, to] = [range.from.valueOf(), range.to.valueOf()];
-  const values = useCallback<FetchValues>(
-    async (dimension, prefix) => {
-      const params = { dimension, prefix, from, to, limit: completionLimit };
-      const { data } = await callResource<ValuesPage>(uid, 'values', { params });
-      return data.values.map(({ value }) => String(value));
-    },
-    [uid, from, to],
-  );
+  const values = useMemo(() => valuesOfSource(uid, { from, to }), [uid, from, to]);
   return (
     <div className={styles.page}>
       <div className={styles.bar}>

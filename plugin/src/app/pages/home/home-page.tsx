@@ -2,11 +2,12 @@
 import { PluginPage } from '@grafana/runtime';
 import { Alert, Badge, Card, LinkButton, Stack, Text } from '@grafana/ui';
 import { useCallback } from 'react';
-import type { Engine, Probe } from '../../../datasource/resources/probes.js';
 import { countText, secondsText, timeText } from '../../shared/format.js';
 import { pages } from '../../shared/ids.js';
 import { Muted } from '../../shared/muted.js';
 import { PageState } from '../../shared/page-state.js';
+import type { Pipeline } from '../../shared/pipeline.js';
+import { askPipeline } from '../../shared/pipeline.js';
 import { callResource } from '../../shared/resources.js';
 import { useSourceUid } from '../../shared/source.js';
 import type { Status } from '../../shared/status.js';
@@ -16,26 +17,19 @@ import { firstSteps, healthOf } from './health.js';
 
 const pollMs = 15_000;
 
-interface Pipeline {
+interface Overall extends Pipeline {
   readonly status: Status;
-  readonly probes: readonly Probe[];
-  readonly engines: readonly Engine[];
 }
 
-async function askPipeline(uid: string): Promise<Pipeline> {
-  const { data: status } = await callResource<Status>(uid, 'status');
-  if (!status.ready) return { status, probes: [], engines: [] };
-  const [probes, engines] = await Promise.all([
-    callResource<{ probes: Probe[] }>(uid, 'probes'),
-    callResource<{ engines: Engine[] }>(uid, 'engines'),
-  ]);
-  return { status, probes: probes.data.probes, engines: engines.data.engines };
+async function askOverall(uid: string): Promise<Overall> {
+  const status = await callResource<Status>(uid, 'status');
+  return { status, ...(status.ready ? await askPipeline(uid) : { probes: [], engines: [] }) };
 }
 
 export function HomePage() {
   const uid = useSourceUid();
   const loaded = useData(
-    useCallback(() => askPipeline(uid), [uid]),
+    useCallback(() => askOverall(uid), [uid]),
     pollMs,
   );
   return (
@@ -48,13 +42,13 @@ export function HomePage() {
       }
     >
       <PageState loaded={loaded} what="the state of NetSpectra">
-        {(pipeline) => <PipelineView {...pipeline} uid={uid} />}
+        {(overall) => <PipelineView {...overall} uid={uid} />}
       </PageState>
     </PluginPage>
   );
 }
 
-function PipelineView({ status, probes, engines, uid }: Pipeline & { readonly uid: string }) {
+function PipelineView({ status, probes, engines, uid }: Overall & { readonly uid: string }) {
   const steps = firstSteps(status, probes, uid);
   return (
     <Stack direction="column" gap={2}>

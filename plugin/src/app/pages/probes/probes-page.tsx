@@ -7,24 +7,16 @@ import type { Engine, Probe, ProbeSource } from '../../../datasource/resources/p
 import { bytesText, countText, secondsText, shareText, timeText } from '../../shared/format.js';
 import { Muted } from '../../shared/muted.js';
 import { PageState } from '../../shared/page-state.js';
-import { callResource } from '../../shared/resources.js';
+import { askPipeline } from '../../shared/pipeline.js';
 import { useSourceUid } from '../../shared/source.js';
 import { useData } from '../../shared/use-data.js';
 
 const pollMs = 10_000;
 
-async function askAll(uid: string): Promise<{ probes: Probe[]; engines: Engine[] }> {
-  const [probes, engines] = await Promise.all([
-    callResource<{ probes: Probe[] }>(uid, 'probes'),
-    callResource<{ engines: Engine[] }>(uid, 'engines'),
-  ]);
-  return { probes: probes.data.probes, engines: engines.data.engines };
-}
-
 export function ProbesPage() {
   const uid = useSourceUid();
   const loaded = useData(
-    useCallback(() => askAll(uid), [uid]),
+    useCallback(() => askPipeline(uid), [uid]),
     pollMs,
   );
   return (
