@@ -4,6 +4,8 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { connect as connectPlainly } from 'node:net';
+import { once } from 'node:events';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApi } from '../../backend/src/api/index.js';
@@ -44,10 +46,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function serve(access: AccessConfig): Promise<string> {
-  const store = {
-    query: () => Promise.resolve({ columns: [{ name: 'one', values: [1] }], rows: 1, statistics: { rowsRead: 0 } }),
-  };
+async function serve(access: AccessConfig, asked: () => Promise<void> = async () => undefined): Promise<string> {
+  const one = { columns: [{ name: 'one', values: [1] }], rows: 1, statistics: { rowsRead: 0 } };
+  const store = { query: () => asked().then(() => one) };
   const status = () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 });
   const api = createApi({ store, metrics: new Registry(), status }, { listen: '127.0.0.1:0', access });
   started.push(api);
@@ -148,6 +149,27 @@ describe('TLS', () => {
     expect(await shown()).toBe(before);
   });
 });
+
+test('a stop waits for no handshake, and for the answers that are under way', async () => {
+  let arrived = (): void => undefined;
+  let goOn = (): void => undefined;
+  const reached = new Promise<void>((resolve) => (arrived = resolve));
+  const url = await serve({ tls: { certFile: server.cert, keyFile: server.key } }, () => {
+    arrived();
+    return new Promise((resolve) => (goOn = resolve));
+  });
+  const api = started.pop()!;
+  const silent = connectPlainly(Number(new URL(url).port), '127.0.0.1');
+  await once(silent, 'connect');
+  const answer = ask(url, null, { path: '/readyz' });
+  await reached;
+  const ended = once(silent, 'close');
+  const stopped = api.stop();
+  await ended;
+  goOn();
+  expect(await answer).toBe(200);
+  await stopped;
+}, 8_000);
 
 describe('client certificates', () => {
   test('when required: without a good one there is no connection', async () => {

@@ -9,10 +9,24 @@ import { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 
+const otherEnd = ({ remoteAddress = '', remotePort = 0 }: Socket): string => `${remoteAddress} ${remotePort}`;
+
 /** Watch a server's connections. The result closes those without a request, and the others when they have their answer. */
 export function watchConnections(server: Server | TlsServer): () => void {
   const idle = new Set<Socket>();
+  /** sockets under TLS whose handshake is not done, by their other end */
+  const handshaking = new Map<string, Socket>();
   let stopping = false;
+  if (server instanceof TlsServer) {
+    server.on('connection', (socket: Socket) => {
+      const end = otherEnd(socket);
+      handshaking.set(end, socket);
+      socket.once('close', () => {
+        if (handshaking.get(end) === socket) handshaking.delete(end);
+      });
+    });
+    server.on('secureConnection', (socket) => handshaking.delete(otherEnd(socket)));
+  }
   server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
     idle.add(socket);
     socket.once('close', () => idle.delete(socket));
@@ -27,7 +41,7 @@ export function watchConnections(server: Server | TlsServer): () => void {
   });
   return () => {
     stopping = true;
-    for (const socket of idle) socket.destroy();
+    for (const socket of [...idle, ...handshaking.values()]) socket.destroy();
   };
 }
 

@@ -136,7 +136,7 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
     forceCloseConnections: 'idle',
     // Headers or a body that trickle in must not hold a connection for ever (slowloris).
     requestTimeout: requestMillisMax,
-    ...(guard.tls ? { https: { ...http, ...readTls(guard.tls) } } : { http }),
+    ...(guard.tls ? { https: { ...http, handshakeTimeout: headersMillisMax, ...readTls(guard.tls) } } : { http }),
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       const { problem: document } = problemOf(error, String(request.id));

@@ -56,7 +56,7 @@ async function registryOf(process: 'up' | 'api'): Promise<Registry> {
     pino({ level: 'silent' }),
     {
       metrics,
-      status: () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 }),
+      status: () => ({ dependencies: [], watermarkMs: null }),
     },
   );
   await api.app.ready();

@@ -4,7 +4,7 @@ import type { FieldId, FieldReader, FilterNode } from '@netspectra/query';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PacketDecoder } from '../decode/index.js';
-import { rowOf, sampleFrames } from '../decode/testing.js';
+import { ethernet, ipv6, ipv6Fragment, rowOf, sampleFrames } from '../decode/testing.js';
 import { compilePacketFilter } from './index.js';
 
 const frames = sampleFrames();
@@ -60,6 +60,22 @@ describe('filters over packets', () => {
     expect(kept('tcp port 53')).not.toContain('ethernet ipv4 fragment last');
     expect(kept('port 3')).toContain('ethernet ipv6 atomic fragment');
     expect(kept('port 5')).not.toContain('ethernet ipv6 atomic fragment');
+  });
+
+  it('keeps later fragments that begin behind an extension header, of which only that header is known', () => {
+    const marked = (next: number, text: string): number => {
+      const batch = new PacketBatch(1, 8);
+      const bytes = ethernet(0x86dd, ipv6(44, ipv6Fragment(next, 512, false, 7, new Uint8Array(64))));
+      expect(new PacketDecoder().decode(bytes, 0, bytes.length, bytes.length, 1, 1, 2, 0, batch)).toBe(true);
+      const result = compilePacketFilter(filterOf(text));
+      if (!result.ok) throw new Error(result.problems[0]!.message);
+      return result.filter.mark(batch, new Uint8Array(1));
+    };
+    for (const next of [0, 43, 51, 60, 135, 139, 140]) {
+      expect([marked(next, 'port 53'), marked(next, 'icmp_type = 1')], String(next)).toEqual([1, 1]);
+    }
+    expect([marked(17, 'port 53'), marked(17, 'icmp_type = 1')]).toEqual([1, 0]);
+    expect([marked(58, 'port 53'), marked(58, 'icmp_type = 1')]).toEqual([0, 1]);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 /**
  * The protocol as the host sees it: read from the .proto files by a parser, not from the plugin's generated descriptors.
- * Field numbers are compared with the table of the protocol in plugin-protocol.test.ts.
+ * Field numbers are compared with messages written byte by byte in plugin/server/src/rpc/protocol.test.ts.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ function load(): protobuf.Root {
   return root;
 }
 
-export const protocolRoot = load();
+const protocolRoot = load();
 
 /** A client class for a service, with plain objects for messages. */
 export function clientOf(name: string): ServiceClientConstructor {

@@ -107,6 +107,19 @@ describe(`graph (seed ${seed})`, () => {
     expect(await titles(true)).toHaveLength(1);
   });
 
+  test('a merged node has the bytes of its host once, also of what it sent to itself', async () => {
+    const { nodes } = read(await ask({ limit: 1000, mergeNodes: true }));
+    const seen = seenBy(room, { measures: ['bytes'], groupBy: ['src_ip', 'dst_ip'] }, room.filters[0]!, 'both');
+    const of = (host: string): number =>
+      sum(
+        seen
+          .filter(({ dimensions }) => dimensions['src_ip'] === host || dimensions['dst_ip'] === host)
+          .map(({ counters }) => counters['bytes'] ?? 0),
+      );
+    expect(nodes.size).toBeGreaterThan(1);
+    for (const { title, mainstat } of nodes.values()) expect(mainstat, title).toBe(of(title));
+  });
+
   test('panels find nodes and edges by their names', async () => {
     const { frames } = await ask({ measures: ['bits_per_second'] });
     expect(frames.map((frame) => frame.schema.fields.map((field) => field.name))).toEqual([

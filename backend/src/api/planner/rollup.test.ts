@@ -15,6 +15,14 @@ let store: Store;
 /** one adds up flow records whatever they are, the other never more than a few */
 let exact: Api;
 let frugal: Api;
+const over = async (flowRowsMax: number): Promise<Api> => {
+  const api = createApi(
+    { store, metrics: new Registry(), status: () => ({ dependencies: [], watermarkMs: null }) },
+    { listen: '127.0.0.1:0', limits: { flowRowsMax } },
+  );
+  await api.app.ready();
+  return api;
+};
 
 const flowsOf = (hour: number): RowValues[] =>
   Array.from({ length: 60 }, (_, i) => ({
@@ -46,14 +54,8 @@ beforeAll(async () => {
   const writer = createClickHouseWriter(store);
   const rows = Array.from({ length: hours }, (_, hour) => flowsOf(hour)).flat();
   await writer.write(makeFlush({ probe: 'p', epoch: 1n, partition: 0, firstSeq: 1, lastSeq: 1 }, { flows: rows }));
-  const over = (flowRowsMax: number): Api =>
-    createApi(
-      { store, metrics: new Registry(), status: () => ({ dependencies: [], watermarkMs: null }) },
-      { listen: '127.0.0.1:0', limits: { flowRowsMax } },
-    );
-  exact = over(1e12);
-  frugal = over(10);
-  await Promise.all([exact.app.ready(), frugal.app.ready()]);
+  exact = await over(1e12);
+  frugal = await over(10);
 });
 afterAll(async () => {
   await exact.stop();
@@ -68,11 +70,12 @@ interface Result {
   error?: string;
 }
 
-async function ask(api: Api, query: object, lastHour = hours): Promise<Result> {
+async function ask(api: Api, query: object, lastHour = hours, firstHour = 0): Promise<Result> {
+  const [from, to] = [firstHour, lastHour].map((hour) => (start + hour * 3_600) * 1000);
   const answer = await api.app.inject({
     method: 'POST',
     url: '/api/v1/query',
-    payload: { from: start * 1000, to: (start + lastHour * 3_600) * 1000, queries: [{ refId: 'A', ...query }] },
+    payload: { from, to, queries: [{ refId: 'A', ...query }] },
   });
   const result = (answer.json() as { results?: { A: Result } }).results?.A;
   if (!result || result.error !== undefined) throw new Error(answer.body);
@@ -81,7 +84,8 @@ async function ask(api: Api, query: object, lastHour = hours): Promise<Result> {
 
 const shape = ({ frames }: Result) => frames.map(({ data, schema }) => ({ data, fields: schema.fields }));
 
-const queries: readonly (readonly [string, object])[] = [
+/** With the table where it is another one than the hours. */
+const queries: readonly (readonly [string, object, string?])[] = [
   ['by client', { type: 'table', measures: ['bytes', 'packets', 'new_flows'], groupBy: ['client_ip'], limit: 50 }],
   ['by source, with the rest', { type: 'table', measures: ['bytes'], groupBy: ['src_ip'], limit: 3, other: true }],
   [
@@ -120,17 +124,30 @@ const queries: readonly (readonly [string, object])[] = [
   [
     'over time, by ten minutes',
     { type: 'timeseries', measures: ['bytes'], groupBy: ['src_ip'], intervalMs: 600_000, limit: 2 },
+    'flows_1m',
+  ],
+  // Samples are of five minutes.
+  ['peaks', { type: 'table', measures: ['bits_per_second_p95'], groupBy: ['client_ip'], limit: 50 }, 'flows_1m'],
+  // The week before has no flow records, which are few enough.
+  ['both periods', { type: 'table', measures: ['bytes'], groupBy: ['client_ip'], compareTo: { offset: '1w' } }],
+  [
+    'what changed',
+    {
+      type: 'explain',
+      measures: ['bytes'],
+      groupBy: ['client_ip', 'server_port'],
+      explain: { at: (start + 30 * 3_600) * 1000 },
+    },
   ],
   ['paths', { type: 'graph', measures: ['bytes'], groupBy: ['client_ip', 'server_port', 'server_ip'], limit: 20 }],
 ];
 
 describe('answers from rollups', () => {
-  test.each(queries)('%s', async (_name, query) => {
+  test.each(queries)('%s', async (_name, query, table = 'flows_1h') => {
     const wanted = await ask(exact, query);
     const got = await ask(frugal, query);
     expect(wanted.meta.tables).toEqual(['flows']);
-    const byMinutes = 'intervalMs' in query && query.intervalMs === 600_000;
-    expect(got.meta.tables).toEqual([byMinutes ? 'flows_1m' : 'flows_1h']);
+    expect(got.meta.tables).toEqual([table]);
     expect(got.frames[0]?.schema.meta?.notices?.[0]?.text).toMatch(/^answered by the (hour|minute): .* too many/);
     expect(shape(got)).toEqual(shape(wanted));
   });
@@ -151,6 +168,20 @@ describe('answers from rollups', () => {
     expect(
       await tablesOf({ type: 'timeseries', measures: ['bytes'], groupBy: ['client_ip'], intervalMs: 10_000 }, 10),
     ).toEqual(['flows']);
+  });
+
+  test('only where the flow records of the range are too many, not those of all time', async () => {
+    // 60 an hour: 3,600 in all, 1,800 in half of the time.
+    const some = await over(2_500);
+    const query = { type: 'table', measures: ['bytes'], groupBy: ['client_ip'] };
+    expect((await ask(some, query)).meta.tables).toEqual(['flows_1h']);
+    expect((await ask(some, query, 30)).meta.tables).toEqual(['flows']);
+    await some.stop();
+  });
+
+  test('only where they reach back further than flow records', async () => {
+    const query = { type: 'table', measures: ['bytes'], groupBy: ['client_ip'] };
+    expect((await ask(exact, query, hours, -hours)).meta.tables).toEqual(['flows']);
   });
 
   test('only where flow records fit into the buckets', async () => {

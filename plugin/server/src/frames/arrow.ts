@@ -38,7 +38,7 @@ function nullsOf(values: Values): Nulls {
 }
 
 /** Milliseconds to nanoseconds; fractions of a millisecond are kept as far as a number holds them. */
-export function nanosecondsOf(values: Values): BigInt64Array {
+function nanosecondsOf(values: Values): BigInt64Array {
   const data = new BigInt64Array(values.length);
   for (let i = 0; i < values.length; i += 1) {
     const millis = values[i];

@@ -39,7 +39,7 @@ function columnOf(field: FrameField, values: Column['values']): Column {
 }
 
 /** The columns of one of the API's frames. */
-export const columnsOf = ({ schema, data }: Frame): Column[] =>
+const columnsOf = ({ schema, data }: Frame): Column[] =>
   schema.fields.map((field, i) => columnOf(field, data.values[i] ?? []));
 
 /** A wide frame (time, then a number column for each series) as one frame for each series. */

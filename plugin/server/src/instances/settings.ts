@@ -17,7 +17,6 @@ export interface TlsSettings {
 }
 
 export interface InstanceSettings {
-  readonly name: string;
   /** scheme, host and port */
   readonly origin: string;
   /** what stands before /api/v1 in paths: empty, or /prefix of a proxy */
@@ -63,7 +62,7 @@ function bounded(name: keyof typeof limitBounds, value: unknown): number {
 }
 
 /** The URL's parts. Throws for what is no address of an API. */
-export function parseUrl(text: string): { readonly origin: string; readonly basePath: string } {
+function parseUrl(text: string): { readonly origin: string; readonly basePath: string } {
   if (text.trim() === '') throw mistake('no URL is set; the API listens on http://127.0.0.1:8080 unless configured');
   let url: URL;
   try {
@@ -131,7 +130,6 @@ export function readSettings(settings: DataSourceSettings): InstanceSettings {
   const secure = settings.decryptedSecureJsonData as DatasourceSecureJsonData;
   const limits = (typeof json.limits === 'object' && json.limits) || {};
   return {
-    name: settings.name,
     ...parseUrl(settings.url),
     headers: headersOf(settings, raw, secure),
     tls: tlsOf(json, secure),

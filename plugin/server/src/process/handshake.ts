@@ -71,10 +71,10 @@ export function chooseAddress(env: Environment, platform = process.platform): Li
 }
 
 /** Loopback ports to try, in the order to try them: the host's range (PLUGIN_MIN_PORT to PLUGIN_MAX_PORT), or any. */
-export function portsToTry(env: Environment, random: () => number = Math.random): number[] {
+export function portsToTry(env: Environment): number[] {
   const min = Number(env['PLUGIN_MIN_PORT']);
   const max = Number(env['PLUGIN_MAX_PORT']);
   if (!Number.isInteger(min) || !Number.isInteger(max) || min < 1 || max > 65_535 || max < min) return [0];
-  const some = Array.from({ length: 20 }, () => min + Math.floor(random() * (max - min + 1)));
+  const some = Array.from({ length: 20 }, () => min + Math.floor(Math.random() * (max - min + 1)));
   return [...some, 0];
 }

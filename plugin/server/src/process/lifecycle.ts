@@ -9,8 +9,6 @@ export interface LifecycleDeps {
   readonly logger: Logger;
   /** Stop serving; what is not done after `graceMs` is cut. */
   readonly stop: (graceMs: number) => Promise<void>;
-  readonly exit?: (code: number) => void;
-  readonly parentId?: () => number;
 }
 
 /** Less than the host's two seconds, so that it need not kill. */
@@ -23,19 +21,18 @@ export interface Lifecycle {
 }
 
 /** Watch for every reason to end. @param watchParent false where the process is not its host's child (development) */
-export function watchLifecycle(deps: LifecycleDeps, watchParent = true): Lifecycle {
-  const { logger, stop, exit = (code) => process.exit(code), parentId = () => process.ppid } = deps;
+export function watchLifecycle({ logger, stop }: LifecycleDeps, watchParent = true): Lifecycle {
   let ending = false;
   const end = (reason: string, code = 0): void => {
     if (ending) return;
     ending = true;
     logger.debug('the datasource is stopping', { reason });
-    const late = setTimeout(() => exit(code), graceMs + 300);
+    const late = setTimeout(() => process.exit(code), graceMs + 300);
     void stop(graceMs)
       .catch((error: unknown) => logger.error('the datasource did not stop cleanly', { error }))
       .finally(() => {
         clearTimeout(late);
-        exit(code);
+        process.exit(code);
       });
   };
   process.on('SIGTERM', () => end('SIGTERM'));
@@ -52,9 +49,9 @@ export function watchLifecycle(deps: LifecycleDeps, watchParent = true): Lifecyc
     end('unhandled rejection', 1);
   });
   if (watchParent) {
-    const parent = parentId();
+    const parent = process.ppid;
     setInterval(() => {
-      if (parentId() !== parent) end('the host is gone');
+      if (process.ppid !== parent) end('the host is gone');
     }, parentEveryMs).unref();
   }
   return { end };

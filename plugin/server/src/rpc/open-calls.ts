@@ -10,10 +10,6 @@ export class OpenCalls {
     return this.#stopping;
   }
 
-  get size(): number {
-    return this.#controllers.size;
-  }
-
   /** A controller that `stop` aborts; give it back by `end`. */
   begin(): AbortController {
     const controller = new AbortController();

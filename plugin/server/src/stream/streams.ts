@@ -117,5 +117,3 @@ export function createStreams({ instances, logger, live }: StreamDeps) {
 
   return { subscribe, publish, run, running: () => running };
 }
-
-export type Streams = ReturnType<typeof createStreams>;
