@@ -85,7 +85,7 @@ async function ask(api: Api, query: object, lastHour = hours, firstHour = 0): Pr
 const shape = ({ frames }: Result) => frames.map(({ data, schema }) => ({ data, fields: schema.fields }));
 
 /** With the table where it is another one than the hours. */
-const queries: readonly (readonly [string, object, string?])[] = [
+const queries: [name: string, query: object, table?: string][] = [
   ['by client', { type: 'table', measures: ['bytes', 'packets', 'new_flows'], groupBy: ['client_ip'], limit: 50 }],
   ['by source, with the rest', { type: 'table', measures: ['bytes'], groupBy: ['src_ip'], limit: 3, other: true }],
   [
