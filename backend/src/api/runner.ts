@@ -74,9 +74,11 @@ const texts: Readonly<Partial<Record<ProblemKind, string>>> = {
   unavailable: 'the store does not answer; /readyz says more',
 };
 
-function tooLong(): ApiError {
+/** Throws an ApiError for a statement that the store would not read. */
+export function checkLength({ sql }: Statement): void {
+  if (sql.length <= sqlLengthMax) return;
   const detail = 'the filter has too many comparisons for one query: put values into lists, or ask in several queries';
-  return new ApiError('filter', detail, [{ pointer: '#/filter', detail }]);
+  throw new ApiError('filter', detail, [{ pointer: '#/filter', detail }]);
 }
 
 export class QueryRunner {
@@ -163,7 +165,7 @@ export class QueryRunner {
   /** Run one statement. Throws ApiErrors only. @param table label of the metrics @param signal of `signalOf` or `ownWork` */
   async run(table: string, statement: Statement, signal: AbortSignal): Promise<StatementResult> {
     const { rowsMax, queryMillisMax } = this.#limits;
-    if (statement.sql.length > sqlLengthMax) throw tooLong();
+    checkLength(statement);
     try {
       const client = this.#clients.get(signal) ?? serverClient;
       return await this.#queue.run(client, signal, async () => {

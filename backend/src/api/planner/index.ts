@@ -10,6 +10,7 @@ export type { TableWindows } from './interval.js';
 export { describePlan } from './describe.js';
 export { dimensionOf } from './keys.js';
 export type { Answered, Asking, CheckedQuery } from './types.js';
+export { planQuery } from './plan.js';
 export { planProbeStats, probeStatsOf } from './probe-stats.js';
 export type { ProbeStats } from './probe-stats.js';
 export { planValues, valuesOf } from './values.js';

@@ -166,12 +166,16 @@ describe.each([
   });
 });
 
+const manyComparisons = Array.from({ length: 250 }, (_, i) => `host = 10.0.${i}.0/24`).join(' or ');
+
 describe('what is wrong with a rule is told with its place', () => {
   test.each<[object, string, string?]>([
     [{ query: { measure: 'byte' } }, '#/query/measure', 'bytes'],
     [{ query: { measure: 'bytes', groupBy: ['vlan', 'srcip'] } }, '#/query/groupBy/1', 'src_ip'],
     [{ query: { measure: 'bytes', filter: 'srcip = 1' } }, '#/query/filter'],
     [{ query: { measure: 'bytes', filter: 'dns_name = x' } }, '#/query'],
+    // Two bounds of an address each: too long for the store, which would refuse it whenever the rule is judged.
+    [{ query: { measure: 'bytes', groupBy: ['src_ip'], filter: manyComparisons } }, '#/query/filter'],
     [{ exclusions: 'src_ip in' }, '#/exclusions'],
     [{ exclusions: 'bytes) or (bytes > 1' }, '#/exclusions'],
     [{ interval: '15s' }, '#/interval'],

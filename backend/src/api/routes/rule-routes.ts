@@ -52,7 +52,7 @@ export interface RuleKind<Body extends { readonly name: string }, Query extends 
   /** Throws `unavailable` in a process that keeps none. */
   store(): VersionStore<Body>;
   /** Throws ApiErrors for what the schema cannot say. */
-  check(body: Body): void | Promise<void>;
+  check(body: Body): void;
   /** what answers say besides the body */
   more?(body: Body): object;
   /** conditions of the list besides the usual ones, with their bound parameters */
@@ -73,9 +73,9 @@ export function ruleRoutes<Body extends { readonly name: string }, Query extends
     ...version.body,
     ...kind.more?.(version.body),
   });
-  const checkedBody = async (given: unknown): Promise<Body> => {
+  const checkedBody = (given: unknown): Body => {
     const body = ownKeys(given as Body, kind.keys);
-    await kind.check(body);
+    kind.check(body);
     return body;
   };
 
@@ -124,7 +124,7 @@ export function ruleRoutes<Body extends { readonly name: string }, Query extends
       },
     },
     async (request, reply) => {
-      const body = await checkedBody(request.body);
+      const body = checkedBody(request.body);
       const made = await managing(() => kind.store().create(randomUUID(), body, actorOf(request), `${action}.create`));
       return sendVersion(reply, made).code(201).header('location', `${url}/${made.id}`).send(answerOf(made));
     },
@@ -161,7 +161,7 @@ export function ruleRoutes<Body extends { readonly name: string }, Query extends
     },
     async (request, reply) => {
       const expected = expectedVersion(request);
-      const body = await checkedBody(request.body);
+      const body = checkedBody(request.body);
       const { id } = request.params;
       const made = await managing(() => kind.store().update(id, expected, body, actorOf(request), `${action}.update`));
       return sendVersion(reply, made).send(answerOf(made));

@@ -2,7 +2,7 @@
 import { ApiError } from '../problem.js';
 import { backTest } from '../rules/back-test.js';
 import { checkRule, compileRule } from '../rules/rule.js';
-import type { RuleEvaluation } from '../rules/rule.js';
+import type { CompiledRule, RuleEvaluation } from '../rules/rule.js';
 import { answers } from '../schemas/index.js';
 import {
   ruleBodySchema,
@@ -23,6 +23,14 @@ import { ruleRoutes } from './rule-routes.js';
 const firingsListed = 1_000;
 const url = '/api/v1/rules';
 
+function compiledUnder(pointer: string, rule: RuleEvaluation, context: RouteContext): CompiledRule {
+  try {
+    return compileRule(rule, context);
+  } catch (error) {
+    throw error instanceof ApiError ? error.under(pointer) : error;
+  }
+}
+
 export function rulesRoutes(app: App, context: RouteContext): void {
   ruleRoutes(app, {
     url,
@@ -39,7 +47,7 @@ export function rulesRoutes(app: App, context: RouteContext): void {
     },
     keys: ruleKeys,
     store: () => managementOf(context).rules,
-    check: async (body) => void (await checkRule(body, context)),
+    check: (body) => checkRule(body, context),
     where: ({ severity }) =>
       severity === undefined
         ? { conditions: [], params: {} }
@@ -63,9 +71,7 @@ export function rulesRoutes(app: App, context: RouteContext): void {
       const { runner, windows, limits } = context;
       const { from, to, rule } = request.body;
       const range = parseRange(from, to, limits.rangeSecondsMax);
-      const compiled = await compileRule(rule as RuleEvaluation, context).catch((error: unknown) => {
-        throw error instanceof ApiError ? error.under('#/rule') : error;
-      });
+      const compiled = compiledUnder('#/rule', rule as RuleEvaluation, context);
       const signal = runner.signalOf(reply);
       const { watermarkMs } = await askTrust(context, range, signal);
       const asking = {

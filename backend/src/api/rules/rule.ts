@@ -3,12 +3,13 @@
  * milliseconds. Everything that can be wrong is found here, with the place in the rule.
  */
 import { filterLimits, measures, parseOffset, parseTime } from '@netspectra/query';
-import type { Measure, Query, TimeRange } from '@netspectra/query';
+import type { Measure, Query, QueryTable, TimeRange } from '@netspectra/query';
 import type { BackTestRule, Condition } from '../../alerting/index.js';
 import type { RuleBody } from '../../management/index.js';
-import { answerQuery, checkQuery, Columns, compileFilter, windowMillis } from '../planner/index.js';
+import { checkQuery, compileFilter, planQuery, windowMillis } from '../planner/index.js';
 import type { Asking, TableWindows } from '../planner/index.js';
 import { ApiError, invalid } from '../problem.js';
+import { checkLength } from '../runner.js';
 import { checkPlaceholders } from './placeholders.js';
 
 /** What bears on when a rule fires. */
@@ -104,48 +105,26 @@ function inRule(error: unknown): unknown {
   return new ApiError(error.kind, error.message, located, error.cause);
 }
 
-/** Ends a plan at its first statement, which shows the table that was chosen. */
-class Planned extends Error {
-  readonly table: string;
-
-  constructor(table: string) {
-    super('planned');
-    this.table = table;
-  }
-}
-
 /** Plan the query without running it. @returns the table that would answer */
-async function planned(query: Query, range: TimeRange, { windows, limits }: RuleSurroundings): Promise<string> {
-  let asked = 0;
+function planned(query: Query, range: TimeRange, { windows, limits }: RuleSurroundings): QueryTable {
   try {
-    await answerQuery(checkQuery(query, range, limits.rangeSecondsMax), {
-      run: (table) => {
-        asked += 1;
-        // The planner may first ask which sketches there are; without any it plans for the other tables.
-        if (table !== 'sketches' || asked > 1) throw new Planned(table);
-        const columns = new Columns({
-          columns: [{ name: 'subject', values: [] }],
-          rows: 0,
-          statistics: { rowsRead: 0 },
-        });
-        return Promise.resolve({ columns, rowsRead: 0, elapsedMs: 0 });
-      },
-      windows,
-      limits,
-      watermarkMs: null,
-    });
+    const checked = checkQuery(query, range, limits.rangeSecondsMax);
+    const { offsetMs } = checked;
+    const period = offsetMs === undefined ? undefined : ({ period: 'now', offsetMs } as const);
+    // Without sketches, and of the rows themselves: whether there are others depends on when it is asked.
+    const plan = planQuery(checked, windows, limits, undefined, period);
+    checkLength(plan);
+    return plan.table;
   } catch (error) {
-    if (error instanceof Planned) return error.table;
     throw inRule(error);
   }
-  throw new Error('a query that asked the store nothing');
 }
 
 /**
  * What is evaluated.
  * Throws ApiErrors with pointers into the rule: unknown names, filters, times that do not fit, what no table can answer.
  */
-export async function compileRule(rule: RuleEvaluation, around: RuleSurroundings): Promise<CompiledRule> {
+export function compileRule(rule: RuleEvaluation, around: RuleSurroundings): CompiledRule {
   const intervalMs = durationOf(rule.interval, '#/interval', intervalMsMax);
   if (intervalMs < second) throw invalid('#/interval', 'at least 1s');
   const condition = conditionOf(rule, intervalMs);
@@ -163,8 +142,8 @@ export async function compileRule(rule: RuleEvaluation, around: RuleSurroundings
     ...(condition.type === 'seasonal' ? { compareTo: { offset: offsetText(condition.periodMs) } } : {}),
   } as Query;
   const from = Math.floor(Date.UTC(2026, 0, 5) / intervalMs) * intervalMs;
-  const table = await planned(query, { fromMs: from, toMs: from + intervalMs }, around);
-  const rowMs = windowMillis(table as Parameters<typeof windowMillis>[0], around.windows);
+  const table = planned(query, { fromMs: from, toMs: from + intervalMs }, around);
+  const rowMs = windowMillis(table, around.windows);
   if (intervalMs % rowMs !== 0) {
     throw invalid('#/interval', `what answers this has rows of ${rowMs / second} s: use a multiple of that`);
   }
@@ -182,8 +161,8 @@ export async function compileRule(rule: RuleEvaluation, around: RuleSurroundings
 const offsetText = (millis: number): string => `${millis / second}s`;
 
 /** Check a whole rule. Throws ApiErrors with pointers into it. */
-export async function checkRule(rule: RuleBody, around: RuleSurroundings): Promise<void> {
-  await compileRule(rule, around);
+export function checkRule(rule: RuleBody, around: RuleSurroundings): void {
+  compileRule(rule, around);
   const labels = [...(rule.query.groupBy ?? []), ...Object.keys(rule.labels ?? {})];
   for (const [name, text] of Object.entries(rule.annotations ?? {})) {
     checkPlaceholders(text, labels, `#/annotations/${name}`);
