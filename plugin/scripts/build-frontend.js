@@ -12,6 +12,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import webpack from 'webpack';
+import { listOf, savePackages, webpackModules } from './bundled-packages.js';
 import { frontendConfigs } from './frontend-config.js';
 import { digestOf } from './frontend-digest.js';
 
@@ -19,7 +20,13 @@ import { digestOf } from './frontend-digest.js';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const watch = process.argv.includes('--watch');
 const digestFile = 'node_modules/.cache/frontend.digest';
-const made = ['dist/plugin.json', 'dist/module.js', 'dist/datasource/plugin.json', 'dist/datasource/module.js'];
+const made = [
+  'dist/plugin.json',
+  'dist/module.js',
+  'dist/datasource/plugin.json',
+  'dist/datasource/module.js',
+  listOf('frontend'),
+];
 
 const digest = await digestOf('.');
 const before = existsSync(digestFile) ? await readFile(digestFile, 'utf8') : '';
@@ -29,6 +36,7 @@ if (watch || process.argv.includes('--force') || digest !== before || !made.ever
   else {
     compiler.run((error, stats) => {
       const failed = report(error, stats);
+      if (!failed) savePackages('frontend', stats.stats.flatMap(webpackModules));
       compiler.close(() => {
         process.exitCode = failed ? 1 : 0;
         if (!failed) void writeFile(digestFile, digest);

@@ -6,15 +6,17 @@
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { savePackages } from './bundled-packages.js';
 
 const plugin = fileURLToPath(new URL('../', import.meta.url));
 const out = `${plugin}dist/datasource`;
 mkdirSync(out, { recursive: true });
 
-await build({
+const { metafile } = await build({
   entryPoints: [`${plugin}server/dist/main.js`],
   outfile: `${out}/backend.cjs`,
   bundle: true,
+  metafile: true,
   format: 'cjs',
   platform: 'node',
   target: 'node20.19',
@@ -23,6 +25,11 @@ await build({
   legalComments: 'none', // licences are files of the archive
   logLevel: 'warning',
 });
+const [made] = Object.values(metafile.outputs);
+savePackages(
+  'server',
+  Object.keys(made.inputs).filter((file) => made.inputs[file].bytesInOutput > 0),
+);
 
 for (const arch of ['amd64', 'arm64']) {
   const name = `${out}/gpx_netspectra_linux_${arch}`;

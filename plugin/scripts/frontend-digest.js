@@ -6,7 +6,9 @@ import { join } from 'node:path';
 const sources = [
   'src',
   '.config',
-  'scripts',
+  'scripts/build-frontend.js',
+  'scripts/frontend-config.js',
+  'scripts/bundled-packages.js',
   'server/src/contract',
   '../query/dist',
   'package.json',

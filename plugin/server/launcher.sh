@@ -1,35 +1,48 @@
 #!/bin/sh
-# Grafana starts this: find a Node.js and run the datasource's server side with it. Only shell built-ins are used, for the
-# environment may be empty and the image may have nothing else.
-case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
-name=${0##*/}
-arch=${name##*_}
+# Grafana starts this: find a Node.js and run the datasource's server side with it. Only shell built-ins are used (but for
+# links to this file), for the environment may be empty and the image may have nothing else.
+self=$0
+while [ -h "$self" ] && target=$(readlink "$self" 2>/dev/null); do
+  case $target in
+    /*) self=$target ;;
+    *) case $self in */*) self=${self%/*}/$target ;; *) self=$target ;; esac ;;
+  esac
+done
+case $self in */*) here=${self%/*} ;; *) here=. ;; esac
+arch=${self##*_}
 program=$here/backend.cjs
 runtime=$here/runtime_linux_$arch
 
-# 1. What the administrator says: [plugin.netspectra-datasource] node_path
-if [ -n "$GF_PLUGIN_NODE_PATH" ]; then
-  if [ -x "$GF_PLUGIN_NODE_PATH" ]; then exec "$GF_PLUGIN_NODE_PATH" "$program" "$@"; fi
-  echo "netspectra-datasource: node_path is $GF_PLUGIN_NODE_PATH, which is no program that can be run" >&2
+stop() {
+  echo "netspectra-datasource: $1" >&2
   exit 1
+}
+
+# Stop if a Node.js is too old: it would fail later, and in words that help nobody.
+check() {
+  major=$("$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null)
+  case $major in '' | *[!0-9]*) stop "$1 is no Node.js that runs here" ;; esac
+  if [ "$major" -lt 20 ]; then stop "$1 is Node.js $major, 20 or newer is needed"; fi
+}
+
+# 1. What the administrator says: [plugin.netspectra-datasource] node_path
+node=$GF_PLUGIN_NODE_PATH
+if [ -n "$node" ]; then
+  if ! [ -f "$node" ] || ! [ -x "$node" ]; then stop "node_path is $node, which is no program that can be run"; fi
+  check "$node"
+  exec "$node" "$program" "$@"
 fi
 
 # 2. The runtime of the full archive, with its own loader and libraries.
-for node in "$runtime"/node_linux_"$arch"; do
-  if [ -x "$node" ]; then
-    for loader in "$runtime"/ld_linux_"$arch"; do
-      if [ -x "$loader" ]; then exec "$loader" --library-path "$runtime/lib" "$node" "$program" "$@"; fi
-    done
-    exec "$node" "$program" "$@"
-  fi
-done
+loader=$runtime/ld_linux_$arch
+if [ -f "$loader" ]; then
+  if ! [ -x "$loader" ]; then stop "$loader may not be run: unpack the archive with its modes, or chmod 755 it"; fi
+  exec "$loader" --library-path "$runtime/lib" "$runtime/node_linux_$arch" "$program" "$@"
+fi
 
 # 3. A Node.js of this machine.
 if command -v node >/dev/null 2>&1; then
-  major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null)
-  if [ "${major:-0}" -ge 20 ]; then exec node "$program" "$@"; fi
-  echo "netspectra-datasource: node ${major:-?} is too old, 20 or newer is needed" >&2
-  exit 1
+  check node
+  exec node "$program" "$@"
 fi
-echo "netspectra-datasource: no Node.js: install the archive with the runtime for $arch, put node 20 or newer on PATH, or set node_path in [plugin.netspectra-datasource]" >&2
-exit 1
+stop "no Node.js: install the archive with the runtime for $arch, put node 20 or newer on PATH, or set node_path in [plugin.netspectra-datasource]"

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import type { Client } from '@grpc/grpc-js';
@@ -12,11 +13,17 @@ import { owned, repository } from '../../integration/process.js';
 import { PluginClient } from './client.js';
 import { clientOf } from './protocol.js';
 
-export const datasourceFolder = join(repository, 'plugin/dist/datasource');
+/** The plugin under test: what the build made, or an unpacked archive that `PLUGIN_DIST` names. */
+export const datasourceFolder = join(process.env['PLUGIN_DIST'] ?? join(repository, 'plugin/dist'), 'datasource');
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
+const architecture = architectures[process.arch] ?? process.arch;
+
 /** The program that Grafana would start on this machine. */
-export const executable = join(datasourceFolder, `gpx_netspectra_linux_${architectures[process.arch] ?? process.arch}`);
+export const executable = join(datasourceFolder, `gpx_netspectra_linux_${architecture}`);
+
+/** An archive with a runtime is to run with it, all others with the Node.js of the tests. */
+const hasRuntime = existsSync(join(datasourceFolder, `runtime_linux_${architecture}`));
 
 export interface LogLine {
   readonly level: string;
@@ -30,6 +37,8 @@ export interface HostOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** milliseconds until the handshake must be there; Grafana waits 60 s */
   readonly startMs?: number;
+  /** a folder that is the process's root, and who it is there; needs root */
+  readonly chroot?: { readonly root: string; readonly user: number };
 }
 
 /** What Grafana sets; nothing else is there, as with `pluginsSkipHostEnvVars`, but what finds Node.js. */
@@ -40,7 +49,7 @@ const grafanaEnvironment = {
   PLUGIN_MAX_PORT: '25000',
   GF_VERSION: '12.3.0',
   GF_EDITION: 'Open Source',
-  GF_PLUGIN_NODE_PATH: process.execPath,
+  ...(hasRuntime ? {} : { GF_PLUGIN_NODE_PATH: process.execPath }),
 } as const;
 
 const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
@@ -113,11 +122,22 @@ export class PluginProcess {
   }
 
   /** Start, wait for the handshake, connect, ping. Rejects as Grafana would give up, with what the log says. */
-  static async start({ path = executable, env = {}, startMs = 60_000 }: HostOptions = {}): Promise<PluginProcess> {
+  static async start({
+    path = executable,
+    env = {},
+    startMs = 60_000,
+    chroot,
+  }: HostOptions = {}): Promise<PluginProcess> {
     const begin = performance.now();
     const merged = Object.entries({ ...grafanaEnvironment, ...env }).filter(([, value]) => value !== undefined);
+    const [program, args] = chroot
+      ? (['/usr/sbin/chroot', [`--userspec=${chroot.user}:${chroot.user}`, chroot.root, path]] as const)
+      : ([path, []] as const);
     const child = owned(
-      spawn(path, [], { env: Object.fromEntries(merged) as Record<string, string>, stdio: ['ignore', 'pipe', 'pipe'] }),
+      spawn(program, args, {
+        env: Object.fromEntries(merged) as Record<string, string>,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
     );
     const plugin = new PluginProcess(child);
     const late = setTimeout(() => child.kill('SIGKILL'), startMs);
@@ -127,7 +147,7 @@ export class PluginProcess {
       clearTimeout(late);
     }
     const { network, address } = plugin.handshake;
-    const target = network === 'unix' ? `unix:${address}` : address;
+    const target = network === 'unix' ? `unix:${chroot?.root ?? ''}${address}` : address;
     const options = { 'grpc.max_receive_message_length': 2 ** 31 - 1, 'grpc.max_send_message_length': 2 ** 31 - 1 };
     const connect = (service: string): Client => {
       const client = new (clientOf(service))(target, credentials.createInsecure(), options);
