@@ -6,7 +6,6 @@ import { describe, expect, it } from 'vitest';
 import { checkQuery } from '../datasource/editor/check.js';
 import type { Engine, Probe } from '../datasource/resources/probes.js';
 import { bodyOf, captureActions, draftOf, draftProblems, newDraft } from './pages/capture-rules/capture-rule.js';
-import { columnLinks } from './pages/explorer/drill-down.js';
 import { filterOf, panelsOf } from './pages/explorer/panels.js';
 import { firstSteps, healthOf } from './pages/home/health.js';
 import { pages } from './shared/ids.js';
@@ -119,37 +118,6 @@ describe('the explorer', () => {
   it('keeps what was typed beside the host', () => {
     expect(filterOf({ view: 'host', host: '10.0.0.1', filter: 'tcp or udp' })).toBe('(tcp or udp) and host = 10.0.0.1');
     expect(filterOf({ view: 'flows', host: '10.0.0.1', filter: 'tcp' })).toBe('tcp');
-  });
-
-  it('links from values to places that can be read back', () => {
-    const links = columnLinks({ view: 'overview', host: '', filter: 'tcp or dns_name = "a&b"' });
-    const put = (url: string, value: string): URLSearchParams =>
-      new URL(
-        url
-          .replaceAll('${__value.raw:percentencode}', encodeURIComponent(value))
-          .replace('${__url_time_range}', 'from=1&to=2'),
-        'http://grafana',
-      ).searchParams;
-    const urlsOf = (column: string): string[] =>
-      links.find((each) => each.column === column)!.links.map(({ url }) => url);
-    const [host = '', narrow = ''] = urlsOf('src_ip');
-    expect(Object.fromEntries(put(host, '10.0.0.1'))).toEqual({
-      view: 'host',
-      host: '10.0.0.1',
-      filter: 'tcp or dns_name = "a&b"',
-      from: '1',
-      to: '2',
-    });
-    for (const [column, value] of [
-      ['dns_name', 'www.example.org'],
-      ['dst_port', '443'],
-      ['filter', 'vlan = 7'],
-    ] as const) {
-      const filter = put(urlsOf(column)[0]!, value).get('filter')!;
-      expect(parseFilter(filter).ok, filter).toBe(true);
-      expect(filter).toContain(value);
-    }
-    expect(put(narrow, '10.0.0.1').get('filter')).toBe('(tcp or dns_name = "a&b") and src_ip = 10.0.0.1');
   });
 
   it('has an address for every place', () => {

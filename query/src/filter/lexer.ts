@@ -230,11 +230,14 @@ export function lexFilter(text: string): LexResult {
   return { tokens: lexer.tokens, errors: lexer.errors };
 }
 
-/** A text as the language writes it: in double quotes, with what does not print as \u{hex}. */
+/** How templates begin (`$name`, `${name}`, `[[name]]`): filters are kept in dashboards, where such a text would be one. */
+const templateBegin = /\$(?=[\w{])|\[(?=\[)/g;
+
+/** A text as the language writes it: in double quotes, with what does not print, or begins a template, as \u{hex}. */
 export function quoteText(text: string): string {
   const body = Array.from(text, (char) => {
     if (char === '"' || char === '\\') return `\\${char}`;
     return hides(char) ? `\\u{${hex(char)}}` : char;
   }).join('');
-  return `"${body}"`;
+  return `"${body.replace(templateBegin, (char) => `\\u{${hex(char)}}`)}"`;
 }

@@ -40,9 +40,13 @@ export function termOf({ key, operator, value, values }: Chosen): string | undef
   const field = findField(name);
   const isNetwork = (text: string): boolean => field?.kind === 'address' && /[/]|\.\./.test(text);
   const write = (text: string): string => literal(field, text);
-  const list = (values ?? [value]).filter((each) => each !== restValue || field?.kind === 'text');
+  const isText = field?.kind === 'text';
+  // What has no value is a value of texts only: no filter picks the absence of an address.
+  const list = (values ?? [value]).filter((each) => isText || (each !== restValue && each.trim() !== ''));
   if (list.length === 0) return undefined;
-  if (value === restValue && values === undefined && field?.kind !== 'text') return undefined;
+  if (isText && values === undefined && /^(==?|!=)$/.test(operator) && unwritable.test(value)) {
+    return `${name} ${operator === '!=' ? '!~' : '~'} ${pattern(value)}`;
+  }
   switch (operator) {
     case '=':
     case '==':
@@ -54,9 +58,9 @@ export function termOf({ key, operator, value, values }: Chosen): string | undef
     case '!=|':
       return `${name} not in (${list.map(write).join(', ')})`;
     case '=~':
-      return field?.kind === 'text' ? `${name} =~ ${regex(value)}` : `${name} in ${write(value)}`;
+      return isText ? `${name} =~ ${regex(value)}` : `${name} in ${write(value)}`;
     case '!~':
-      return field?.kind === 'text' ? `not ${name} =~ ${regex(value)}` : `${name} not in ${write(value)}`;
+      return isText ? `not ${name} =~ ${regex(value)}` : `${name} not in ${write(value)}`;
     case '<':
     case '>':
     case '<=':
@@ -66,6 +70,11 @@ export function termOf({ key, operator, value, values }: Chosen): string | undef
       return undefined;
   }
 }
+
+/** No text of a filter can hold these; a pattern has a place for any character. */
+const unwritable = /[\0\p{Cs}]/u;
+const pattern = (value: string): string =>
+  quoteText(value.replace(/[*?\\]/g, '\\$&').replace(new RegExp(unwritable, 'gu'), '?'));
 
 const regex = (source: string): string => `/${source.replace(/\\[^]|\//gu, (part) => (part === '/' ? '\\/' : part))}/`;
 

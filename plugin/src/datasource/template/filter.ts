@@ -1,7 +1,7 @@
 /** Template variables in a filter. */
 import type { ScopedVars } from '@grafana/data';
 import type { FilterNode } from '@netspectra/query';
-import { findField, formatFilter, joined, parseFilter } from '@netspectra/query';
+import { findField, formatFilter, joined, parseFilter, quoteText } from '@netspectra/query';
 import { literal } from '../model/filter-terms.js';
 import { hasVariable, valuesOf, variablePattern } from './variable.js';
 import type { Replace } from './variable.js';
@@ -29,7 +29,7 @@ const loose = new RegExp(variablePattern, 'g');
  * `src_ip = $host`, `src_ip in $hosts` and `src_ip in ($hosts)` all take one value or several: `=` becomes `in (…)`, `!=`
  * `not in (…)` where there are more. A comparison with a variable of which all values are chosen (a custom value `*`, or
  * nothing) is left out. Values are written as the field wants them: text in quotes, so that no value can be more than a value.
- * Inside quotes a variable's text is put in as it is, with quotes and backslashes escaped. Where a variable is a whole filter
+ * Inside quotes a variable's text is put in as it is, written as part of a text. Where a variable is a whole filter
  * (`$filter`, a text box), its text is the filter.
  */
 export function fillFilter(filter: string, scoped: ScopedVars, replace: Replace): string {
@@ -93,7 +93,7 @@ function wholeText(variable: string, scoped: ScopedVars, replace: Replace): stri
 
 const insideQuotes = (value: unknown): string =>
   valuesOf(value)
-    .map((text) => text.replace(/["\\]/g, '\\$&'))
+    .map((text) => quoteText(text).slice(1, -1).replaceAll("'", "\\'"))
     .join(',');
 
 const quotedPart = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { parseFilter } from '@netspectra/query';
 import { describe, expect, it } from 'vitest';
+import { expandMacros } from '../../../server/src/contract/macros.js';
 import type { NetSpectraQuery } from '../types.js';
 import { fillFilter } from './filter.js';
 import type { Replace } from './variable.js';
@@ -76,6 +77,24 @@ describe('variables in filters', () => {
               : [];
         expect(new Set(texts)).toEqual(new Set(values));
       }),
+    );
+  });
+});
+
+describe('variables inside of quotes', () => {
+  it.each(['"', "'"])('stay inside of %s, and are read once', (quote) => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom('"', "'", '\\', '$a', '${a}', '[[a]]', '$__from', '\n', ' or tcp', 'x'), {
+          maxLength: 6,
+        }),
+        (parts) => {
+          const text = parts.join('');
+          const filled = fill(`http_path = ${quote}<$path>${quote}`, { path: text, a: 'PUT IN' });
+          const parsed = parseFilter(expandMacros(filled, { fromMs: 0, toMs: 1, intervalMs: 1_000 }));
+          expect(parsed.ok && parsed.filter).toMatchObject({ value: { text: `<${text}>` } });
+        },
+      ),
     );
   });
 });

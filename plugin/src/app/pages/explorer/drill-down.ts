@@ -2,7 +2,8 @@
 import type { DataLink } from '@grafana/data';
 import type { DimensionId } from '@netspectra/query';
 import { dimensions } from '@netspectra/query';
-import { pages } from '../../shared/ids.js';
+import type { ExplorerView } from '../../shared/links.js';
+import { explorerUrl } from '../../shared/links.js';
 import type { ExplorerState } from './panels.js';
 
 const value = '${__value.raw:percentencode}';
@@ -18,23 +19,24 @@ const hostColumns: ReadonlySet<string> = new Set<DimensionId>(['src_ip', 'dst_ip
 
 /** The links of every column that has some, for a place: what is chosen is added to what is there. */
 export function columnLinks(place: ExplorerState): ColumnLinks[] {
-  const columns = dimensions.map(({ id, type, label }): ColumnLinks => {
-    const narrow = link(`Only ${label.toLowerCase()} \${__value.text}`, place, narrowedBy(place, id, type));
-    if (!hostColumns.has(id)) return { column: id, links: [narrow] };
-    const host = `${pages.explorer}?view=host&host=${value}${place.filter === '' ? '' : `&filter=${encodeURIComponent(place.filter)}`}&${range}`;
-    return { column: id, links: [{ title: 'This host', url: host }, narrow] };
+  const columns = dimensions.map(({ id, label }): ColumnLinks => {
+    const narrow = narrowing(`Only ${label.toLowerCase()} \${__value.text}`, place, id);
+    return { column: id, links: hostColumns.has(id) ? [hostLink(place), narrow] : [narrow] };
   });
-  const picked = `${place.filter === '' ? '' : `${encodeURIComponent(`(${place.filter}) and `)}`}${value}`;
-  return [...columns, { column: 'filter', links: [link('Only this', place, picked, 'overview')] }];
+  return [...columns, { column: 'filter', links: [narrowing('Only this', place, 'filter', 'overview')] }];
 }
 
-function narrowedBy({ filter }: ExplorerState, id: string, type: string): string {
-  const before = filter === '' ? '' : encodeURIComponent(`(${filter}) and `);
-  const quote = type === 'text' ? '%22' : '';
-  return `${before}${encodeURIComponent(`${id} = `)}${quote}${value}${quote}`;
+/** To the host that the cell names. */
+export function hostLink({ filter }: Pick<ExplorerState, 'filter'>): DataLink {
+  return { title: 'This host', url: `${explorerUrl({ view: 'host', filter })}&host=${value}&${range}` };
 }
 
-function link(title: string, { view, host }: ExplorerState, filter: string, toView = view): DataLink {
-  const kept = toView === 'host' && host !== '' ? `&host=${encodeURIComponent(host)}` : '';
-  return { title, url: `${pages.explorer}?view=${toView}${kept}&filter=${filter}&${range}` };
+function narrowing(
+  title: string,
+  { view, host, filter }: ExplorerState,
+  key: string,
+  toView: ExplorerView = view,
+): DataLink {
+  const there = explorerUrl({ view: toView, filter, ...(toView === 'host' ? { host } : {}) });
+  return { title, url: `${there}&key=${encodeURIComponent(key)}&value=${value}&${range}` };
 }
