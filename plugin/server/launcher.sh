@@ -1,8 +1,8 @@
 #!/bin/sh
 # Grafana starts this: find a Node.js and run the datasource's server side with it. Only shell built-ins are used (but for
-# links to this file), for the environment may be empty and the image may have nothing else.
+# links to this file), for the environment may be empty and the image may have nothing else; nor is there always a /dev/null.
 self=$0
-while [ -h "$self" ] && target=$(readlink "$self" 2>/dev/null); do
+while [ -h "$self" ] && target=$(readlink "$self" 2>&-); do
   case $target in
     /*) self=$target ;;
     *) case $self in */*) self=${self%/*}/$target ;; *) self=$target ;; esac ;;
@@ -20,7 +20,7 @@ stop() {
 
 # Stop if a Node.js is too old: it would fail later, and in words that help nobody.
 check() {
-  major=$("$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null)
+  major=$("$1" -p 'process.versions.node.split(".")[0]' 2>&-)
   case $major in '' | *[!0-9]*) stop "$1 is no Node.js that runs here" ;; esac
   if [ "$major" -lt 20 ]; then stop "$1 is Node.js $major, 20 or newer is needed"; fi
 }
@@ -41,7 +41,7 @@ if [ -f "$loader" ]; then
 fi
 
 # 3. A Node.js of this machine.
-if command -v node >/dev/null 2>&1; then
+if [ -n "$(command -v node)" ]; then
   check node
   exec node "$program" "$@"
 fi
