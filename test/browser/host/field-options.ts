@@ -1,0 +1,31 @@
+/** The field options that a field's configuration may hold; Grafana's own list is in its application, not in a package. */
+import type { FieldConfigPropertyItem } from '@grafana/data';
+import {
+  dataLinksOverrideProcessor,
+  displayNameOverrideProcessor,
+  identityOverrideProcessor,
+  numberOverrideProcessor,
+  unitOverrideProcessor,
+} from '@grafana/data';
+
+type Process = FieldConfigPropertyItem['process'];
+
+const option = (id: string, process: unknown): FieldConfigPropertyItem => ({
+  id,
+  path: id,
+  name: id,
+  editor: () => null,
+  override: () => null,
+  process: process as Process,
+  shouldApply: () => true,
+});
+
+export const fieldOptions = (): FieldConfigPropertyItem[] => [
+  option('unit', unitOverrideProcessor),
+  option('displayName', displayNameOverrideProcessor),
+  option('links', dataLinksOverrideProcessor),
+  option('decimals', numberOverrideProcessor),
+  option('min', numberOverrideProcessor),
+  option('max', numberOverrideProcessor),
+  option('color', identityOverrideProcessor),
+];

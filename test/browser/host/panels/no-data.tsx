@@ -1,0 +1,8 @@
+/** What Grafana's panels say when there is nothing to draw. */
+import type { PanelData } from '@grafana/data';
+
+export const isEmpty = ({ series }: PanelData): boolean => series.every((frame) => frame.length === 0);
+
+export function NoData() {
+  return <div style={{ display: 'grid', placeItems: 'center', height: '100%' }}>No data</div>;
+}

@@ -1,0 +1,18 @@
+import type { PanelProps } from '@grafana/data';
+import { TableNG } from '@grafana/ui/unstable';
+import { isEmpty, NoData } from './no-data.js';
+
+export function TablePanel({ data, width, height, fieldConfig, timeRange, title }: PanelProps) {
+  const [frame] = data.series;
+  if (!frame || isEmpty(data)) return <NoData />;
+  return (
+    <TableNG
+      ariaLabel={title}
+      data={frame}
+      width={width}
+      height={height}
+      fieldConfig={fieldConfig}
+      timeRange={timeRange}
+    />
+  );
+}

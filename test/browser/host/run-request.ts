@@ -1,0 +1,30 @@
+/** From a datasource's answers to what a panel is given: loading, then data or an error. */
+import type { DataQueryError, DataQueryRequest, DataQueryResponse, DataSourceApi, PanelData } from '@grafana/data';
+import { LoadingState, toDataFrame } from '@grafana/data';
+import { toDataQueryError } from '@grafana/runtime';
+import type { Observable } from 'rxjs';
+import { catchError, concat, defer, from, map, of } from 'rxjs';
+
+type Ask = (request: DataQueryRequest) => Observable<DataQueryResponse> | Promise<DataQueryResponse>;
+
+export function runRequest(
+  datasource: DataSourceApi,
+  request: DataQueryRequest,
+  ask: Ask = (each) => datasource.query(each),
+): Observable<PanelData> {
+  const begun: PanelData = { state: LoadingState.Loading, series: [], timeRange: request.range, request };
+  const failed = (error: DataQueryError): PanelData => ({ ...begun, state: LoadingState.Error, error, errors: [error] });
+  const answers = defer(() => from(ask(request))).pipe(
+    map((response): PanelData => {
+      const errors = response.errors ?? (response.error ? [response.error] : []);
+      return {
+        ...begun,
+        state: response.state ?? (errors.length > 0 ? LoadingState.Error : LoadingState.Done),
+        series: response.data.map((frame) => toDataFrame(frame)),
+        ...(errors.length > 0 ? { error: errors[0], errors } : {}),
+      };
+    }),
+    catchError((error: unknown) => of(failed(toDataQueryError(error)))),
+  );
+  return concat(of(begun), answers);
+}
