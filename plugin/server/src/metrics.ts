@@ -65,10 +65,9 @@ export class Metrics {
       ['netspectra_plugin_queries_total', 'Queries answered, by outcome', this.#queries],
       ['netspectra_plugin_resources_total', 'Resource calls answered, by status', this.#resources],
     ];
-    const memory = process.memoryUsage.rss();
     const gauges: readonly Gauge[] = [
       ...this.#gauges,
-      { name: 'netspectra_plugin_memory_bytes', help: 'Resident memory of the process', read: () => memory },
+      { name: 'netspectra_plugin_memory_bytes', help: 'Resident memory of the process', read: residentBytes },
       { name: 'netspectra_plugin_uptime_seconds', help: 'Time since the process began', read: () => process.uptime() },
     ];
     return [
@@ -84,5 +83,14 @@ export class Metrics {
       ]),
       '',
     ].join('\n');
+  }
+}
+
+/** Bytes; not a number where there is no /proc to read it from, as in a bare sandbox. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return NaN;
   }
 }
