@@ -82,7 +82,6 @@ describe('start', () => {
   test.each([
     ['TLS', { PLUGIN_CLIENT_CERT: 'x' }, /asks for TLS/],
     ['another protocol', { PLUGIN_PROTOCOL_VERSIONS: '3,4' }, /speaks plugin protocol 3, 4/],
-    ['no Node.js', { GF_PLUGIN_NODE_PATH: '', PATH: '/nonexistent' }, /no Node\.js/],
     ['a wrong Node.js', { GF_PLUGIN_NODE_PATH: '/nonexistent/node' }, /node_path is \/nonexistent\/node/],
   ])('refused with one line: %s', (_, env, says) => {
     const { status, stdout, stderr } = byHand({ ...host, ...env });
