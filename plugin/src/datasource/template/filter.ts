@@ -30,7 +30,7 @@ const loose = new RegExp(variablePattern, 'g');
  * `not in (…)` where there are more. A comparison with a variable of which all values are chosen (a custom value `*`, or
  * nothing) is left out. Values are written as the field wants them: text in quotes, so that no value can be more than a value.
  * Inside quotes a variable's text is put in as it is, written as part of a text. Where a variable is a whole filter
- * (`$filter`, a text box), its text is the filter.
+ * (`$filter`, a text box), its text is the filter; an empty one among other terms, as in `($filter) and udp`, is left out.
  */
 export function fillFilter(filter: string, scoped: ScopedVars, replace: Replace): string {
   if (!hasVariable(filter)) return filter;
@@ -52,7 +52,12 @@ export function fillFilter(filter: string, scoped: ScopedVars, replace: Replace)
     }),
   );
   const filled = outsideQuotes(compared, (text) =>
-    text.replace(loose, (variable) => wholeText(variable, scoped, replace)),
+    text.replace(loose, (variable, at: number) => {
+      const whole = wholeText(variable, scoped, replace);
+      if (whole.trim() !== '' || !isTerm(text, at, at + variable.length)) return whole;
+      hasAny = true;
+      return anySentinel;
+    }),
   );
   return hasAny ? withoutAny(filled) : filled;
 }
@@ -83,6 +88,11 @@ function resolve(variable: string, scoped: ScopedVars, replace: Replace): string
   // A custom value for "all" never passes the format function.
   return values ?? (text === variable ? undefined : [text]);
 }
+
+/** Whether what stands between two places is a term of its own, and no value in a list. */
+const isTerm = (text: string, from: number, to: number): boolean =>
+  /(?:^|\(|\band|\bor|\bnot|&&|\|\||!)\s*$/i.test(text.slice(0, from)) &&
+  /^\s*(?:$|\)|and\b|or\b|&&|\|\|)/i.test(text.slice(to));
 
 /** A variable that is more than a value, or stands inside a list of others. */
 function wholeText(variable: string, scoped: ScopedVars, replace: Replace): string {

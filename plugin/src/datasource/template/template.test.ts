@@ -62,6 +62,18 @@ describe('variables in filters', () => {
     expect(fill('src_ip in ($host)', { host: [] })).toBe('');
   });
 
+  it('leaves an empty filter out, where it is one term of several, too', () => {
+    expect(fill('$filter', { filter: '' })).toBe('');
+    expect(fill('($filter) and tcp', { filter: ' ' })).toBe('protocol = tcp');
+    expect(fill('udp or not ($filter) and port = 53', { filter: 'tcp' })).toBe('udp or not (tcp) and port = 53');
+    expect(fill('($filter) and probe in ($probe)', { filter: '' }, { probe: '*' })).toBe('');
+    expect(fill('($filter) and probe in ($probe)', { filter: 'tcp or udp', probe: ['a', 'b'] })).toBe(
+      '(tcp or udp) and probe in ("a", "b")',
+    );
+    // In a list nothing is left out: an empty value is a mistake there, and is told.
+    expect(fill('src_port in (80, $port)', { port: '' })).toBe('src_port in (80, )');
+  });
+
   it('never lets a value be more than a value', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ maxLength: 40 }), { minLength: 1, maxLength: 3 }), (values) => {
