@@ -54,7 +54,10 @@ function appConfig(config) {
     plugins: [
       ...config.plugins.filter(({ constructor }) => constructor !== CopyWebpackPlugin),
       new CopyWebpackPlugin({
-        patterns: ['plugin.json', 'README.md', '../LICENSE', '../CHANGELOG.md', 'img/logo.svg'].map(toSamePlace),
+        patterns: [
+          ...['plugin.json', 'README.md', '../LICENSE', '../CHANGELOG.md', 'img/logo.svg'].map(toSamePlace),
+          { from: '../../dashboards/*.json', to: 'dashboards/[name][ext]' },
+        ],
       }),
     ],
   };

@@ -11,6 +11,7 @@ const sources = [
   'scripts/bundled-packages.js',
   'server/src/contract',
   '../query/dist',
+  '../dashboards',
   'package.json',
   '../package-lock.json',
 ];
