@@ -7,6 +7,8 @@ import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 import { PluginError } from '../errors.js';
 import type { InstanceSettings } from '../instances/settings.js';
+import { deadlineOf } from './deadline.js';
+import type { Deadline } from './deadline.js';
 import { failureOf, refusalOf } from './failure.js';
 import { Gate } from './gate.js';
 
@@ -98,25 +100,25 @@ export class ApiClient {
   async open(request: ApiRequest): Promise<ApiAnswer> {
     const { signal } = request;
     const timeoutMs = Math.min(request.timeoutMs ?? Infinity, this.#settings.timeoutMs);
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new DOMException('too late', 'TimeoutError')), timeoutMs);
-    const both = AbortSignal.any([signal, late.signal]);
+    const deadline = deadlineOf(signal, timeoutMs);
     try {
-      const answer = await this.#send(request, both);
-      return { ...answer, body: this.#told(answer.body, signal, timeoutMs) };
+      const answer = await this.#send(request, deadline.signal);
+      deadline.stopClock();
+      return { ...answer, body: this.#told(answer.body, deadline, timeoutMs) };
     } catch (error) {
-      throw failureOf(error, this.where, both, timeoutMs);
-    } finally {
-      clearTimeout(timer);
+      deadline.end();
+      throw failureOf(error, this.where, deadline.signal, timeoutMs);
     }
   }
 
   /** A body whose errors are PluginErrors. */
-  async *#told(body: AsyncIterable<Uint8Array>, signal: AbortSignal, timeoutMs: number): AsyncGenerator<Uint8Array> {
+  async *#told(body: AsyncIterable<Uint8Array>, deadline: Deadline, timeoutMs: number): AsyncGenerator<Uint8Array> {
     try {
       yield* body;
     } catch (error) {
-      throw failureOf(error, this.where, signal, timeoutMs);
+      throw failureOf(error, this.where, deadline.signal, timeoutMs);
+    } finally {
+      deadline.end();
     }
   }
 
@@ -145,9 +147,11 @@ export class ApiClient {
    */
   async json(request: ApiRequest): Promise<unknown> {
     const { timeoutMs } = this.#settings;
-    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
-    const leave = await this.#gate.enter(signal);
+    const deadline = deadlineOf(request.signal, timeoutMs);
+    const { signal } = deadline;
+    let leave: (() => void) | undefined;
     try {
+      leave = await this.#gate.enter(signal);
       const { status, body } = await this.#send(request, signal);
       const text = (await bodyOf(body)).toString('utf8');
       const ok = status >= 200 && status < 300;
@@ -160,7 +164,8 @@ export class ApiClient {
     } catch (error) {
       throw failureOf(error, this.where, signal, timeoutMs);
     } finally {
-      leave();
+      deadline.end();
+      leave?.();
     }
   }
 
