@@ -246,8 +246,8 @@ export function table(named: Named, target: Target, look: TableLook = {}): Draft
     enablePagination: true,
     sortBy: [],
   };
+  // No unit for all: ports, VLANs and statuses are numbers, too, and no quantities.
   const defaults = {
-    unit: unitOf(target.measures[0]),
     mappings: [nothing] as never,
     custom: { align: 'auto', inspect: false, filterable: false },
   };
