@@ -4,9 +4,10 @@ import { Combobox, MultiCombobox } from '@grafana/ui';
 import type { NetSpectraQuery } from '../types.js';
 import { withParts, withType } from './change.js';
 import { checkQuery } from './check.js';
-import { directionOptions, dimensionOptions, measureOptions, optionOf, typeOptions } from './choices.js';
+import { directionOptions, dimensionOptions, measureOptions, optionOf, typeOptions, valueOf } from './choices.js';
 import type { FetchValues } from './filter-completion.js';
 import { FilterField } from './filter-field.js';
+import { filterProblems } from './filter-problems.js';
 import { OptionFields } from './option-fields.js';
 
 interface Props {
@@ -19,10 +20,11 @@ interface Props {
 export function QueryBuilder({ query, onChange, onRun, values }: Props) {
   const problems = checkQuery(query);
   const id = (name: string): string => `netspectra-${query.refId}-${name}`;
-  /** Selects take effect at once; texts when they are left. */
+  /** Selects take effect at once; texts when they are left. A query with a mistake is kept, and not asked. */
   const set = (changed: NetSpectraQuery): void => {
     onChange(changed);
-    if (Object.keys(checkQuery(changed)).length === 0) onRun(changed);
+    const isFine = Object.keys(checkQuery(changed)).length === 0 && filterProblems(changed.filter ?? '').length === 0;
+    if (isFine) onRun(changed);
   };
   const isFlows = query.type === 'flows';
   return (
@@ -53,7 +55,9 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
             placeholder={isFlows ? 'All columns' : 'Choose'}
             options={measureOptions}
             value={query.measures.map((each) => optionOf(measureOptions, each))}
-            onChange={(chosen) => set({ ...query, measures: chosen.map(({ value }) => value) })}
+            onChange={(chosen) =>
+              set({ ...query, measures: chosen.map(({ value }) => valueOf(measureOptions, value)) })
+            }
           />
         </EditorField>
         {!isFlows && (
@@ -73,7 +77,9 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
               placeholder={query.type === 'explain' ? 'Where there is something' : 'Everything in one'}
               options={dimensionOptions}
               value={query.groupBy.map((each) => optionOf(dimensionOptions, each))}
-              onChange={(chosen) => set({ ...query, groupBy: chosen.map(({ value }) => value) })}
+              onChange={(chosen) =>
+                set({ ...query, groupBy: chosen.map(({ value }) => valueOf(dimensionOptions, value)) })
+              }
             />
           </EditorField>
         )}
@@ -94,11 +100,7 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
             value={query.filter ?? ''}
             values={values}
             onChange={(filter) => set(withParts(query, { filter }))}
-            onRun={(filter) => {
-              const changed = withParts(query, { filter });
-              onChange(changed);
-              onRun(changed);
-            }}
+            onRun={(filter) => set(withParts(query, { filter }))}
           />
         </EditorField>
       </EditorRow>

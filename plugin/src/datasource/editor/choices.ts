@@ -53,6 +53,10 @@ export const dimensionOptions: ComboboxOption[] = [
 export const optionOf = (options: readonly ComboboxOption[], value: string): ComboboxOption =>
   options.find((option) => option.value === value) ?? { value, label: value };
 
+/** What was chosen or typed as a value: a label stands for its option. */
+export const valueOf = (options: readonly ComboboxOption[], typed: string): string =>
+  options.find(({ label }) => label?.toLowerCase() === typed.trim().toLowerCase())?.value ?? typed.trim();
+
 export const typeOptions: ComboboxOption<QueryType>[] = [
   { value: 'timeseries', label: 'Time series', description: 'Values over time, a line for each group' },
   { value: 'table', label: 'Table', description: 'A row for each group' },
