@@ -37,8 +37,7 @@ function parsed(text: string): unknown {
 }
 
 const fetchOnce = <T>(options: BackendSrvRequest): Observable<FetchResponse<T>> => from(send<T>(options));
-const request = async <T>(options: BackendSrvRequest): Promise<T> =>
-  (await lastValueFrom(fetchOnce<T>(options))).data;
+const request = async <T>(options: BackendSrvRequest): Promise<T> => (await lastValueFrom(fetchOnce<T>(options))).data;
 
 export const backendSrv: BackendSrv = {
   fetch: fetchOnce,

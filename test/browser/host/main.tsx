@@ -1,16 +1,18 @@
 /** The page: the runtime is started, then the page of the address is drawn. */
 import { createTheme, ThemeContext } from '@grafana/data';
-import { locationService } from '@grafana/runtime';
+import { locationService, LocationServiceProvider } from '@grafana/runtime';
 import { GlobalStyles, ModalRoot, ModalsProvider, PortalContainer } from '@grafana/ui';
 import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Route, Router, Routes } from 'react-router';
 import './monaco-workers.js';
 import { boot } from './boot.js';
+import { AnnotationEditorPage } from './pages/annotation-editor.js';
 import { AppConfigPage } from './pages/app-config.js';
 import { AppRootPage } from './pages/app.js';
 import { DatasourceConfigPage } from './pages/datasource-config.js';
 import { PanelEditorPage } from './pages/panel-editor.js';
+import { VariableEditorPage } from './pages/variable-editor.js';
 import { startRuntime } from './runtime.js';
 import { Shell } from './shell.js';
 
@@ -21,21 +23,25 @@ function Host() {
   const [theme] = useState(() => createTheme({ colors: { mode: boot.user.theme === 'light' ? 'light' : 'dark' } }));
   return (
     <ThemeContext.Provider value={theme}>
-      <ModalsProvider>
-        <Router location={location} navigator={{ ...history, createHref: (to) => history.createHref(to as never) }}>
-          <GlobalStyles />
-          <Shell>
-            <Routes>
-              <Route path="/a/:pluginId/*" element={<AppRootPage />} />
-              <Route path="/plugins/:pluginId" element={<AppConfigPage />} />
-              <Route path="/connections/datasources/edit/:uid" element={<DatasourceConfigPage />} />
-              <Route path="/host/panel" element={<PanelEditorPage />} />
-            </Routes>
-          </Shell>
-          <ModalRoot />
-          <PortalContainer />
-        </Router>
-      </ModalsProvider>
+      <LocationServiceProvider service={locationService}>
+        <ModalsProvider>
+          <Router location={location} navigator={{ ...history, createHref: (to) => history.createHref(to as never) }}>
+            <GlobalStyles />
+            <Shell>
+              <Routes>
+                <Route path="/a/:pluginId/*" element={<AppRootPage />} />
+                <Route path="/plugins/:pluginId" element={<AppConfigPage />} />
+                <Route path="/connections/datasources/edit/:uid" element={<DatasourceConfigPage />} />
+                <Route path="/host/panel" element={<PanelEditorPage />} />
+                <Route path="/host/variable" element={<VariableEditorPage />} />
+                <Route path="/host/annotation" element={<AnnotationEditorPage />} />
+              </Routes>
+            </Shell>
+            <ModalRoot />
+            <PortalContainer />
+          </Router>
+        </ModalsProvider>
+      </LocationServiceProvider>
     </ThemeContext.Provider>
   );
 }

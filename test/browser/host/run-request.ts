@@ -13,7 +13,12 @@ export function runRequest(
   ask: Ask = (each) => datasource.query(each),
 ): Observable<PanelData> {
   const begun: PanelData = { state: LoadingState.Loading, series: [], timeRange: request.range, request };
-  const failed = (error: DataQueryError): PanelData => ({ ...begun, state: LoadingState.Error, error, errors: [error] });
+  const failed = (error: DataQueryError): PanelData => ({
+    ...begun,
+    state: LoadingState.Error,
+    error,
+    errors: [error],
+  });
   const answers = defer(() => from(ask(request))).pipe(
     map((response): PanelData => {
       const errors = response.errors ?? (response.error ? [response.error] : []);

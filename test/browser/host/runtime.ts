@@ -26,7 +26,7 @@ import { templateSrv } from './template-srv.js';
 /** Once, before a plugin is loaded. */
 export async function startRuntime(): Promise<void> {
   await initPluginTranslations('grafana');
-  standardEditorsRegistry.setInit(() => []);
+  standardEditorsRegistry.setInit(() => ['number', 'text'].map((id) => ({ id, name: id, editor: () => null })));
   standardFieldConfigEditorRegistry.setInit(fieldOptions);
   setAppEvents(new EventBusSrv());
   setBackendSrv(backendSrv);
@@ -34,7 +34,10 @@ export async function startRuntime(): Promise<void> {
   setTemplateSrv(templateSrv);
   setEchoSrv(new FakeEchoSrv());
   setRunRequest(runRequest);
-  setPluginImportUtils({ importPanelPlugin: (id) => Promise.resolve(panelPlugin(id)), getPanelPluginFromCache: loadedPanel });
+  setPluginImportUtils({
+    importPanelPlugin: (id) => Promise.resolve(panelPlugin(id)),
+    getPanelPluginFromCache: loadedPanel,
+  });
   setPluginLinksHook(() => ({ links: [], isLoading: false }));
   setPluginComponentsHook(() => ({ components: [], isLoading: false }));
   setReturnToPreviousHook(() => () => undefined);

@@ -23,7 +23,6 @@ export async function bundleHost(outdir: string): Promise<void> {
       format: 'esm',
       splitting: true,
       jsx: 'automatic',
-      sourcemap: 'linked',
       // Grafana's packages read process.env beside NODE_ENV, too.
       banner: { js: 'globalThis.process ??= { env: {} };' },
     }),

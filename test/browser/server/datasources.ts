@@ -44,7 +44,10 @@ export class Datasources {
     this.#all.delete(uid);
   }
 
-  #save(before: SavedDatasource, { name, url, basicAuth, basicAuthUser, jsonData, secureJsonData }: Body): SavedDatasource {
+  #save(
+    before: SavedDatasource,
+    { name, url, basicAuth, basicAuthUser, jsonData, secureJsonData }: Body,
+  ): SavedDatasource {
     const saved: SavedDatasource = {
       ...before,
       name: name ?? before.name,

@@ -17,8 +17,28 @@ const types: Readonly<Record<string, string>> = {
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
   '.ttf': 'font/ttf',
+  '.woff2': 'font/woff2',
   '.json': 'application/json',
   '.map': 'application/json',
+};
+
+const fonts = join(repository, 'node_modules/@fontsource');
+const inter = (style: string): string => join(fonts, `inter/files/inter-latin-${style}.woff2`);
+
+/** An icon that the package lacks; a name that is none at all is told by the Icon component. */
+const icon = /^\/public\/build\/img\/icons\/unicons\/[\w-]+\.svg$/;
+const placeholderIcon = join(repository, 'test/browser/server/placeholder-icon.svg');
+
+/** Files of Grafana that are in none of its packages. */
+const aliases: Readonly<Record<string, string>> = {
+  '/public/fonts/inter/Inter-Regular.woff2': inter('400-normal'),
+  '/public/fonts/inter/Inter-Medium.woff2': inter('500-normal'),
+  '/public/fonts/inter/Inter-Italic.woff2': inter('400-italic'),
+  '/public/fonts/inter/Inter-MediumItalic.woff2': inter('500-italic'),
+  '/public/fonts/roboto/L0xTDF4xlVMF-BfR8bXMIhJHg45mwgGEFl0_3vrtSM1J-gEPT5Ese6hmHSh0mQ.woff2': join(
+    fonts,
+    'roboto-mono/files/roboto-mono-latin-400-normal.woff2',
+  ),
 };
 
 interface Asked {
@@ -92,7 +112,7 @@ export class HostServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, search } = new URL(request.url ?? '/', 'http://host');
-    const file = this.#file(pathname);
+    const file = aliases[pathname] ?? this.#file(pathname) ?? (icon.test(pathname) ? placeholderIcon : undefined);
     if (file !== undefined) {
       response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
       createReadStream(file).pipe(response);

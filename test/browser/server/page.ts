@@ -35,7 +35,14 @@ export function pageHtml({ login, role, theme }: Visitor, datasources: object, a
     settings: {
       datasources,
       datasourceMeta: manifests.datasource,
-      apps: { 'netspectra-app': { ...manifests.app, ...app, module: 'public/plugins/netspectra-app/module.js', baseUrl: 'public/plugins/netspectra-app' } },
+      apps: {
+        'netspectra-app': {
+          ...manifests.app,
+          ...app,
+          module: 'public/plugins/netspectra-app/module.js',
+          baseUrl: 'public/plugins/netspectra-app',
+        },
+      },
       buildInfo: { version: '12.4.10', commit: '', env: 'production', edition: 'Open Source' },
       featureToggles: {},
       defaultDatasource: '',
@@ -50,6 +57,7 @@ export function pageHtml({ login, role, theme }: Visitor, datasources: object, a
     <base href="/" />
     <link rel="icon" href="data:," />
     <link rel="stylesheet" href="/public/host/main.css" />
+    <style>body { margin: 0; }</style>
     <script>window.__grafana_public_path__ = '/public/'; window.grafanaBootData = ${script(boot)};</script>
   </head>
   <body class="theme-${theme}">

@@ -4,6 +4,7 @@ import { endServings, startServing } from '../../kit/api-process.js';
 import { PluginProcess } from '../../kit/plugin-host/index.js';
 import { repository, sampleCapture, temporaryFolder, until } from '../../integration/process.js';
 import { bundleHost } from './bundle.js';
+import { writeHostileCapture } from './hostile-capture.js';
 import { HostServer } from './http.js';
 
 export interface Running {
@@ -15,8 +16,10 @@ export interface Running {
 /** An API that has read the sample and the capture with names that look like markup. */
 export async function startApi(): Promise<Running> {
   const folder = temporaryFolder();
-  const api = await startServing(['up', '--read', sampleCapture, '--data', folder.path]);
-  await until('the capture is read', () => api.stderr().includes('"capture read"'));
+  const hostile = join(folder.path, 'hostile.pcap');
+  writeHostileCapture(hostile);
+  const api = await startServing(['up', '--read', sampleCapture, hostile, '--data', join(folder.path, 'data')]);
+  await until('both captures are read', () => api.stderr().split('"capture read"').length > 2);
   const stop = async (): Promise<void> => {
     await endServings();
     folder.remove();

@@ -7,6 +7,7 @@ import {
   createTheme,
   DataSourcePluginContextProvider,
   EventBusSrv,
+  getPanelOptionsWithDefaults,
   LoadingState,
 } from '@grafana/data';
 import { getDataSourceSrv, getTemplateSrv } from '@grafana/runtime';
@@ -24,7 +25,7 @@ const address = new URLSearchParams(window.location.search);
 const uid = address.get('ds');
 const panelId = address.get('panel') ?? 'timeseries';
 const stored = JSON.parse(address.get('query') ?? '{}') as object;
-const panelSize = { width: 1100, height: 340 };
+const panelSize = { width: 1150, height: 340 };
 
 const loadDatasource = (): Promise<DataSourceApi> => getDataSourceSrv().get(uid);
 
@@ -68,7 +69,9 @@ function Editor({ datasource }: { readonly datasource: DataSourceApi }) {
         </Text>
         {QueryEditor && (
           <DataSourcePluginContextProvider
-            instanceSettings={boot.settings.datasources[datasource.name] ?? Object.values(boot.settings.datasources)[0]!}
+            instanceSettings={
+              boot.settings.datasources[datasource.name] ?? Object.values(boot.settings.datasources)[0]!
+            }
           >
             <QueryEditor
               datasource={datasource}
@@ -108,12 +111,21 @@ function requestOf(targets: DataQuery[], range: PanelData['timeRange']): DataQue
 }
 
 const eventBus = new EventBusSrv();
-const fieldConfig = { defaults: {}, overrides: [] };
 const nothing = (): void => undefined;
 
 function Drawn({ data }: { readonly data: PanelData }) {
   const plugin = panelPlugin(panelId);
   const Panel = plugin.panel;
+  const { fieldConfig } = useMemo(
+    () =>
+      getPanelOptionsWithDefaults({
+        plugin,
+        currentOptions: {},
+        currentFieldConfig: { defaults: {}, overrides: [] },
+        isAfterPluginChange: false,
+      }),
+    [plugin],
+  );
   const drawn = useMemo(
     () => ({
       ...data,
@@ -126,7 +138,7 @@ function Drawn({ data }: { readonly data: PanelData }) {
         timeZone: 'utc',
       }),
     }),
-    [data, plugin],
+    [data, plugin, fieldConfig],
   );
   return (
     <PanelChrome

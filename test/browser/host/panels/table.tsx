@@ -1,10 +1,12 @@
 import type { PanelProps } from '@grafana/data';
+import { cacheFieldDisplayNames } from '@grafana/data';
 import { TableNG } from '@grafana/ui/unstable';
 import { isEmpty, NoData } from './no-data.js';
 
 export function TablePanel({ data, width, height, fieldConfig, timeRange, title }: PanelProps) {
   const [frame] = data.series;
   if (!frame || isEmpty(data)) return <NoData />;
+  cacheFieldDisplayNames(data.series);
   return (
     <TableNG
       ariaLabel={title}
