@@ -31,6 +31,34 @@ const link = {
     description: text,
   },
 };
+const role = {
+  type: 'object',
+  required: ['role', 'grants'],
+  additionalProperties: false,
+  properties: {
+    role: {
+      type: 'object',
+      required: ['name', 'description', 'permissions'],
+      additionalProperties: false,
+      properties: {
+        name: text,
+        description: text,
+        permissions: {
+          type: 'array',
+          minItems: 1,
+          items: {
+            type: 'object',
+            required: ['action'],
+            additionalProperties: false,
+            // Grafana registers no role with an action of somebody else.
+            properties: { action: { type: 'string', pattern: '^netspectra-app\\.[a-z-]+:[a-z]+$' }, scope: text },
+          },
+        },
+      },
+    },
+    grants: { type: 'array', items: { enum: ['Viewer', 'Editor', 'Admin', 'Grafana Admin'] } },
+  },
+};
 const schema = {
   type: 'object',
   required: ['type', 'name', 'id', 'info', 'dependencies'],
@@ -70,6 +98,7 @@ const schema = {
       },
     },
     includes: { type: 'array', items: page },
+    roles: { type: 'array', items: role },
     extensions: {
       type: 'object',
       additionalProperties: false,

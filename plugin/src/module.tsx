@@ -3,7 +3,7 @@ import type { AppPluginMeta, AppRootProps, PluginConfigPageProps } from '@grafan
 import { AppPlugin } from '@grafana/data';
 import { LoadingPlaceholder } from '@grafana/ui';
 import { lazy, Suspense } from 'react';
-import { panelLink } from './app/panel-link.js';
+import { extensionLinks } from './app/extension-links.js';
 import type { AppSettings } from './app/shared/source.js';
 
 const LazyApp = lazy(async () => ({ default: (await import('./app/app.js')).App }));
@@ -29,4 +29,6 @@ function Config(props: PluginConfigPageProps<AppPluginMeta<AppSettings>>) {
 export const plugin = new AppPlugin<AppSettings>()
   .setRootPage(Root)
   .addConfigPage({ title: 'Configuration', icon: 'cog', body: Config, id: 'configuration' })
-  .addLink(panelLink);
+  .addLink(extensionLinks.queriesLink)
+  .addLink(extensionLinks.alertLink)
+  .addLink(extensionLinks.datasourceLink);

@@ -1,11 +1,12 @@
 // @vitest-environment jsdom
 import '../../testing/dom.js';
 import type * as GrafanaRuntime from '@grafana/runtime';
-import { render, screen, waitFor, within } from '@testing-library/react';
+import { cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import type { ReactNode } from 'react';
 import { of, throwError } from 'rxjs';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { actions } from '../shared/permissions.js';
 import { SourceContext } from '../shared/source.js';
 import { CaptureRulesPage } from './capture-rules/capture-rules-page.js';
 import { HomePage } from './home/home-page.js';
@@ -19,7 +20,12 @@ interface Call {
 }
 type Answers = Record<string, unknown>;
 
-const grafana = vi.hoisted(() => ({ calls: [] as Call[], answers: {} as Answers, role: 'Admin' }));
+const grafana = vi.hoisted(() => ({
+  calls: [] as Call[],
+  answers: {} as Answers,
+  role: 'Admin',
+  permissions: {} as Record<string, boolean>,
+}));
 
 vi.mock('@grafana/runtime', async (original) => ({
   ...(await original<typeof GrafanaRuntime>()),
@@ -32,6 +38,7 @@ vi.mock('@grafana/runtime', async (original) => ({
       },
     },
   },
+  hasPermission: (action: string) => grafana.permissions[action] === true,
   PluginPage: ({ children, actions }: { children: ReactNode; actions?: ReactNode }) => (
     <main>
       {actions}
@@ -65,6 +72,7 @@ class Refusal {
 beforeEach(() => {
   grafana.calls.length = 0;
   grafana.role = 'Admin';
+  grafana.permissions = {};
 });
 
 function show(page: ReactNode, answers: Answers): void {
@@ -148,6 +156,21 @@ describe('capture rules', () => {
     show(<CaptureRulesPage />, list);
     expect(await screen.findByText('No backups')).toBeInTheDocument();
     expect(screen.queryByRole('button', { name: /New|Edit|Delete/ })).not.toBeInTheDocument();
+  });
+
+  it('are read only for whom a role of Grafana leaves out, and for whom the server side would refuse', async () => {
+    const [read, write] = [actions.read.action, actions.changeCaptureRules.action];
+    for (const [role, permissions, buttons] of [
+      ['Admin', { [read]: true, [write]: true }, 1],
+      ['Admin', { [read]: true }, 0],
+      ['Viewer', { [read]: true, [write]: true }, 0],
+    ] as const) {
+      Object.assign(grafana, { role, permissions });
+      show(<CaptureRulesPage />, list);
+      expect(await screen.findByText('No backups')).toBeInTheDocument();
+      expect(screen.queryAllByRole('button', { name: /New/ })).toHaveLength(buttons);
+      cleanup();
+    }
   });
 
   it('are changed with the version that was read', async () => {

@@ -8,6 +8,8 @@ export const explorerViews = ['overview', 'host', 'flows', 'graph', 'changes'] a
 export type ExplorerView = (typeof explorerViews)[number];
 
 export interface ExplorerPlace {
+  /** uid of the datasource; absent: the app's */
+  readonly source?: string;
   readonly view?: ExplorerView;
   /** an address, of the view `host` */
   readonly host?: string;
@@ -20,7 +22,7 @@ export interface ExplorerPlace {
 /** The address of a place in the explorer. */
 export function explorerUrl(place: ExplorerPlace): string {
   const parameters = new URLSearchParams();
-  for (const key of ['view', 'host', 'filter', 'from', 'to'] as const) {
+  for (const key of ['source', 'view', 'host', 'filter', 'from', 'to'] as const) {
     const value = place[key];
     if (value !== undefined && value !== '') parameters.set(key, String(value));
   }

@@ -1,12 +1,12 @@
 /** Capture rules: what probes take, leave out, sample or cut. */
-import { config, PluginPage } from '@grafana/runtime';
+import { PluginPage } from '@grafana/runtime';
 import type { Column } from '@grafana/ui';
 import { Alert, Badge, Button, ConfirmModal, EmptyState, InteractiveTable, Stack, Text } from '@grafana/ui';
 import { useCallback, useState } from 'react';
-import { mayUse } from '../../../../server/src/contract/routes.js';
 import { timeText } from '../../shared/format.js';
 import { Muted } from '../../shared/muted.js';
 import { PageState } from '../../shared/page-state.js';
+import { may } from '../../shared/permissions.js';
 import { callResource, resourceErrorOf } from '../../shared/resources.js';
 import { useSourceUid } from '../../shared/source.js';
 import { useData } from '../../shared/use-data.js';
@@ -30,7 +30,7 @@ export function CaptureRulesPage() {
   const [edited, setEdited] = useState<CaptureRule | 'new'>();
   const [removing, setRemoving] = useState<CaptureRule>();
   const [problem, setProblem] = useState<string>();
-  const mayChange = mayUse(config.bootData.user.orgRole, 'Admin');
+  const mayChange = may('changeCaptureRules');
 
   const remove = async (rule: CaptureRule): Promise<void> => {
     setRemoving(undefined);
