@@ -2,8 +2,10 @@
 import { EventBusSrv, standardEditorsRegistry, standardFieldConfigEditorRegistry } from '@grafana/data';
 import { initPluginTranslations } from '@grafana/i18n';
 import {
+  config,
   setAppEvents,
   setBackendSrv,
+  setCurrentUser,
   setDataSourceSrv,
   setEchoSrv,
   setGrafanaLiveSrv,
@@ -29,6 +31,7 @@ export async function startRuntime(): Promise<void> {
   standardEditorsRegistry.setInit(() => ['number', 'text'].map((id) => ({ id, name: id, editor: () => null })));
   standardFieldConfigEditorRegistry.setInit(fieldOptions);
   setAppEvents(new EventBusSrv());
+  setCurrentUser(config.bootData.user);
   setBackendSrv(backendSrv);
   setDataSourceSrv(datasourceSrv);
   setTemplateSrv(templateSrv);
