@@ -5,6 +5,10 @@ export const captureErrorCodes = [
   'NS_CAPTURE_NO_PERMISSION',
   'NS_CAPTURE_TOO_MANY_OPEN',
   'NS_CAPTURE_NOT_READABLE',
+  'NS_CAPTURE_NO_INTERFACE',
+  'NS_CAPTURE_NO_MEMORY',
+  'NS_CAPTURE_NOT_SUPPORTED',
+  'NS_CAPTURE_FILTER',
 ] as const;
 
 /** One of captureErrorCodes. */

@@ -1,4 +1,4 @@
-/** Capture files: byte sources, framing, writers. */
+/** Captures: files (byte sources, framing, writers) and interfaces. */
 export {
   openCaptureFile,
   openCaptureStream,
@@ -25,6 +25,17 @@ export {
 } from './framing/capture-state.js';
 export { CaptureFramer, recordBytesMax } from './framing/framer.js';
 export { FrameFlag, FrameTable } from './framing/frame-table.js';
+export { instructionBytes, keepAll, keepNothing, sampled } from './live/bpf-program.js';
+export type { CompileExpression } from './live/libpcap.js';
+export type {
+  BpfProgram,
+  FanoutGroup,
+  InterfaceState,
+  LiveCounters,
+  LiveSource,
+  LiveSourceOptions,
+} from './live/live-source.js';
+export { loadFilterCompiler, openLiveSource } from './live/open.js';
 export { frameBytes, frameStream, type FramesHandler } from './framing/frame-stream.js';
 export {
   PcapngWriter,
