@@ -12,7 +12,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import webpack from 'webpack';
-import { listOf, savePackages, webpackModules } from './bundled-packages.js';
+import { externalsFile, listOf, saveExternals, savePackages, webpackModules } from './bundled-packages.js';
 import { frontendConfigs } from './frontend-config.js';
 import { digestOf } from './frontend-digest.js';
 
@@ -26,6 +26,7 @@ const made = [
   'dist/datasource/plugin.json',
   'dist/datasource/module.js',
   listOf('frontend'),
+  externalsFile,
 ];
 
 const digest = await digestOf('.');
@@ -36,7 +37,10 @@ if (watch || process.argv.includes('--force') || digest !== before || !made.ever
   else {
     compiler.run((error, stats) => {
       const failed = report(error, stats);
-      if (!failed) savePackages('frontend', stats.stats.flatMap(webpackModules));
+      if (!failed) {
+        savePackages('frontend', stats.stats.flatMap(webpackModules));
+        saveExternals(stats.stats);
+      }
       compiler.close(() => {
         process.exitCode = failed ? 1 : 0;
         if (!failed) void writeFile(digestFile, digest);

@@ -1,6 +1,7 @@
 /**
- * Which npm packages a bundle holds, as the bundlers say it: the archives carry their licences (package/licences.js).
- * Each build writes its list into node_modules/.cache.
+ * Which npm packages a bundle holds, as the bundlers say it: the archives carry their licences (package/licences.js); and what
+ * the front end takes from modules that Grafana shares, which its versions must have (check-grafana.js). Each build writes
+ * its lists into node_modules/.cache.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
@@ -36,4 +37,23 @@ export function webpackModules({ compilation }) {
     .flatMap(inner)
     .filter(Boolean)
     .map((resource) => resource.split('?')[0]);
+}
+
+/** The file that holds what the front end uses of shared modules: `{ "@grafana/data": ["toUtc", ...], "react": true }`. */
+export const externalsFile = `${cache}frontend-externals.json`;
+
+/** Keep what the compilers found used; true where a module is used as a whole. */
+export function saveExternals(allStats) {
+  const used = new Map();
+  for (const { compilation } of allStats) {
+    for (const module of compilation.modules) {
+      if (!module.externalType) continue;
+      const names = compilation.moduleGraph.getUsedExports(module, undefined);
+      const before = used.get(module.userRequest) ?? [];
+      const all = before === true || typeof names === 'boolean' || names === null;
+      used.set(module.userRequest, all ? true : [...new Set([...before, ...names])].sort());
+    }
+  }
+  const sorted = Object.fromEntries([...used].sort(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(externalsFile, `${JSON.stringify(sorted, null, 2)}\n`);
 }
