@@ -16,7 +16,9 @@ describe('the built front end', () => {
     expect(Object.keys(externals)).toEqual(expect.arrayContaining(['react', 'react-dom', 'react/jsx-runtime']));
     const packages = cached('frontend-packages.json') as string[];
     expect(packages.length).toBeGreaterThan(10);
-    expect(packages.filter((name) => /^node_modules\/(?:.*node_modules\/)?(react|react-dom|react-is|scheduler)$/.test(name))).toEqual([]);
+    expect(
+      packages.filter((name) => /^node_modules\/(?:.*node_modules\/)?(react|react-dom|react-is|scheduler)$/.test(name)),
+    ).toEqual([]);
   });
 
   test('uses of react-dom what 18 and 19 have', () => {
