@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { checkQuery } from '../datasource/editor/check.js';
 import type { Engine, Probe } from '../datasource/resources/probes.js';
 import { bodyOf, captureActions, draftOf, draftProblems, newDraft } from './pages/capture-rules/capture-rule.js';
-import { filterOf, panelsOf } from './pages/explorer/panels.js';
+import { filterOf, panelsOf, rowSteps, start } from './pages/explorer/panels.js';
 import { firstSteps, healthOf } from './pages/home/health.js';
 import { pages } from './shared/ids.js';
 import { explorerUrl, explorerViews, filterOfTargets } from './shared/links.js';
@@ -86,7 +86,7 @@ describe('the health of the pipeline', () => {
 describe('the explorer', () => {
   const places = explorerViews.flatMap((view) =>
     ['', '10.0.0.1', '2001:db8::1', '1 or tcp'].flatMap((host) =>
-      ['', 'tcp', 'tcp or udp'].map((filter) => ({ view, host, filter })),
+      ['', 'tcp', 'tcp or udp'].map((filter) => ({ ...start, view, host, filter })),
     ),
   );
 
@@ -107,12 +107,26 @@ describe('the explorer', () => {
 
   it('counts flows where a filter leaves no bytes, and leaves out what it leaves nothing of', () => {
     const titles = (filter: string): string[] =>
-      panelsOf({ view: 'host', host: '10.0.0.1', filter }).map(({ title }) => title);
+      panelsOf({ ...start, view: 'host', host: '10.0.0.1', filter }).map(({ title }) => title);
     expect(titles('')).toContain('Names asked for');
     expect(titles('tcp')).not.toContain('Names asked for');
-    const named = panelsOf({ view: 'overview', host: '', filter: 'dns_name = "example.org"' });
+    const named = panelsOf({ ...start, filter: 'dns_name = "example.org"' });
     expect(named.find(({ title }) => title === 'Who sends')?.query.measures).toEqual(['flows']);
     for (const { query } of named) expect(checkQuery(query)).toEqual({});
+  });
+
+  it('goes on live, lists more flows, and explains a moment', () => {
+    const first = (place: object) => panelsOf({ ...start, ...place })[0]!.query;
+    expect(first({ live: true })).toMatchObject({ live: 'applications' });
+    expect(first({}).live).toBeUndefined();
+    for (const rows of rowSteps) expect(first({ view: 'flows', rows })).toMatchObject({ limit: rows });
+    const explained = (at: string) => panelsOf({ ...start, view: 'changes', at }).map(({ query }) => query);
+    expect(explained('1767225600000')).toMatchObject([{}, { type: 'explain', explain: { at: '1767225600000' } }]);
+    // What is no time is said at its field; the range is compared with the time before.
+    for (const at of ['', 'noon']) {
+      expect(explained(at)[0]).toMatchObject({ compareTo: { offset: 'previous' } });
+      expect(explained(at)[1]).not.toHaveProperty('explain');
+    }
   });
 
   it('keeps what was typed beside the host', () => {

@@ -5,8 +5,8 @@ import { dateTimeFormat, dateTimeFormatTimeAgo, formattedValueToString, getValue
 export const countText = (value: number): string =>
   formattedValueToString(getValueFormat('short')(value, value < 1000 ? 0 : 1));
 
-/** Bytes: 12.3 MB. */
-export const bytesText = (value: number): string => formattedValueToString(getValueFormat('decbytes')(value, 1));
+/** Bytes as panels write them: 12.3 MiB. */
+export const bytesText = (value: number): string => formattedValueToString(getValueFormat('bytes')(value, 1));
 
 /** A length of time: 3.2 hours. */
 export const secondsText = (value: number): string => formattedValueToString(getValueFormat('s')(value, 1));

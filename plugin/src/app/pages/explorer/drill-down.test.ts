@@ -19,6 +19,7 @@ import { fillFilter } from '../../../datasource/template/filter.js';
 import { settledSearch } from '../../shared/links.js';
 import { columnLinks, hostLink } from './drill-down.js';
 import type { ExplorerState } from './panels.js';
+import { start } from './panels.js';
 
 const scene = new EmbeddedScene({
   $timeRange: new SceneTimeRange({ from: 'now-1h', to: 'now' }),
@@ -30,7 +31,7 @@ const scene = new EmbeddedScene({
 const replace = (text: string, scoped?: object, format?: unknown): string =>
   sceneGraph.interpolate(scene, text, scoped as never, format as never);
 
-const nowhere: ExplorerState = { view: 'overview', host: '', filter: '' };
+const nowhere: ExplorerState = start;
 
 /** Where Grafana sends somebody who chooses the last link of a cell, after the explorer has opened. */
 function follow(column: string, value: unknown, place = nowhere, pick = -1): URLSearchParams {
@@ -119,8 +120,15 @@ describe('links of values', () => {
   });
 
   it('keep the range, the view and what was typed', () => {
-    const place = { view: 'host', host: '10.0.0.1', filter: 'tcp or dns_name = "a&b$c"' } as const;
+    const place: ExplorerState = {
+      ...start,
+      source: 'u2',
+      view: 'host',
+      host: '10.0.0.1',
+      filter: 'tcp or dns_name = "a&b$c"',
+    };
     expect(Object.fromEntries(follow('src_ip', '10.0.0.9', place))).toMatchObject({
+      source: 'u2',
       view: 'host',
       host: '10.0.0.1',
       filter: '(tcp or dns_name = "a&b$c") and src_ip = 10.0.0.9',
@@ -128,6 +136,7 @@ describe('links of values', () => {
       to: 'now',
     });
     expect(Object.fromEntries(follow('src_ip', '10.0.0.9', place, 0))).toMatchObject({
+      source: 'u2',
       view: 'host',
       host: '10.0.0.9',
       filter: 'tcp or dns_name = "a&b$c"',

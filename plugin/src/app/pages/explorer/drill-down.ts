@@ -27,16 +27,22 @@ export function columnLinks(place: ExplorerState): ColumnLinks[] {
 }
 
 /** To the host that the cell names. */
-export function hostLink({ filter }: Pick<ExplorerState, 'filter'>): DataLink {
-  return { title: 'This host', url: `${explorerUrl({ view: 'host', filter })}&host=${value}&${range}` };
+export function hostLink({ filter, source }: Pick<ExplorerState, 'filter' | 'source'>): DataLink {
+  return { title: 'This host', url: `${explorerUrl({ view: 'host', filter, source })}&host=${value}&${range}` };
 }
 
 function narrowing(
   title: string,
-  { view, host, filter }: ExplorerState,
+  { view, host, filter, source }: ExplorerState,
   key: string,
   toView: ExplorerView = view,
 ): DataLink {
-  const there = explorerUrl({ view: toView, filter, ...(toView === 'host' ? { host } : {}) });
+  const there = explorerUrl({ view: toView, filter, source, ...(toView === 'host' ? { host } : {}) });
   return { title, url: `${there}&key=${encodeURIComponent(key)}&value=${value}&${range}` };
+}
+
+/** From a point of a time series to what changed there, before and after it. */
+export function momentLink({ filter, source }: Pick<ExplorerState, 'filter' | 'source'>): DataLink {
+  const there = explorerUrl({ view: 'changes', filter, source });
+  return { title: 'What changed here', url: `${there}&at=\${__value.time}&${range}` };
 }

@@ -4,13 +4,15 @@ import { UrlSyncContextProvider } from '@grafana/scenes';
 import { useMemo } from 'react';
 import { Navigate, useLocation } from 'react-router-dom';
 import { settledSearch } from '../../shared/links.js';
-import { useSourceUid } from '../../shared/source.js';
+import { namedSource, useSourceUid } from '../../shared/source.js';
 import { ExplorerScene } from './explorer-scene.js';
 
 export function ExplorerPage() {
-  const uid = useSourceUid();
-  const scene = useMemo(() => new ExplorerScene(uid), [uid]);
+  const own = useSourceUid();
   const { pathname, search } = useLocation();
+  // A panel may ask another datasource than the app's pages do; who comes from it stays with it.
+  const source = namedSource(new URLSearchParams(search).get('source'));
+  const scene = useMemo(() => new ExplorerScene(source ?? own, source ?? ''), [own, source]);
   const settled = settledSearch(search);
   if (settled !== undefined) return <Navigate replace to={{ pathname, search: settled }} />;
   return (

@@ -15,12 +15,17 @@ const titles = (scene: ExplorerScene): string[] =>
 describe('the explorer', () => {
   it('follows the address, and the address follows it', () => {
     const scene = new ExplorerScene('u1');
-    expect(scene.getUrlState()).toEqual({ view: null, host: null, filter: null });
+    expect(Object.values(scene.getUrlState()).every((value) => value === null)).toBe(true);
     scene.updateFromUrl({ view: 'host', host: '10.0.0.1', filter: 'tcp' });
     expect(titles(scene)).toContain('Sent to');
-    expect(scene.getUrlState()).toEqual({ view: 'host', host: '10.0.0.1', filter: 'tcp' });
+    expect(scene.getUrlState()).toMatchObject({ view: 'host', host: '10.0.0.1', filter: 'tcp' });
     scene.updateFromUrl({ filter: null });
-    expect(scene.getUrlState()).toEqual({ view: 'host', host: '10.0.0.1', filter: null });
+    expect(scene.getUrlState()).toMatchObject({ view: 'host', host: '10.0.0.1', filter: null });
+    const more = { live: 'on', at: '1767225600000', rows: '1000' };
+    scene.updateFromUrl(more);
+    expect(scene.getUrlState()).toMatchObject(more);
+    scene.updateFromUrl({ live: 'x', at: null, rows: '999999999' });
+    expect(scene.getUrlState()).toMatchObject({ live: null, at: null, rows: null });
     scene.updateFromUrl({ view: 'nowhere' });
     expect(scene.state.view).toBe('overview');
   });

@@ -1,6 +1,6 @@
 /** The explorer as a scene: a place in the address, a time range, and the panels that belong to them. */
 import type { FieldConfigSource } from '@grafana/data';
-import type { SceneComponentProps, SceneObjectState, SceneObjectUrlValues } from '@grafana/scenes';
+import type { SceneComponentProps, SceneObjectState, SceneObjectUrlValues, VizPanelMenu } from '@grafana/scenes';
 import {
   SceneCSSGridItem,
   SceneCSSGridLayout,
@@ -13,12 +13,12 @@ import {
   VizPanel,
 } from '@grafana/scenes';
 import { datasourceId } from '../../shared/ids.js';
-import type { ExplorerView } from '../../shared/links.js';
 import { explorerViews } from '../../shared/links.js';
-import { columnLinks } from './drill-down.js';
+import { columnLinks, momentLink } from './drill-down.js';
 import { ExplorerView as View } from './explorer-view.js';
 import type { ExplorerState, PanelSpec } from './panels.js';
-import { panelsOf } from './panels.js';
+import { panelsOf, rowSteps, start } from './panels.js';
+import { panelMenu } from './panel-menu.js';
 
 export interface ExplorerSceneState extends SceneObjectState, ExplorerState {
   /** of the datasource */
@@ -28,15 +28,15 @@ export interface ExplorerSceneState extends SceneObjectState, ExplorerState {
   body: SceneCSSGridLayout;
 }
 
-const keys = ['view', 'host', 'filter'] as const;
+const keys = ['view', 'host', 'filter', 'live', 'at', 'rows'] as const;
 const rowHeight = 30;
 
 export class ExplorerScene extends SceneObjectBase<ExplorerSceneState> {
   static Component = ({ model }: SceneComponentProps<ExplorerScene>) => {
-    const { view, host, filter, uid, controls, body, $timeRange } = model.useState();
+    const { uid, controls, body, $timeRange, ...place } = model.useState();
     return (
       <View
-        place={{ view, host, filter }}
+        place={place}
         uid={uid}
         range={$timeRange.useState().value}
         controls={controls.map((control) => (
@@ -51,38 +51,49 @@ export class ExplorerScene extends SceneObjectBase<ExplorerSceneState> {
 
   protected override _urlSync = new SceneObjectUrlSyncConfig(this, { keys: [...keys] });
 
-  constructor(uid: string) {
-    const place: ExplorerState = { view: 'overview', host: '', filter: '' };
+  /** @param source the datasource's uid where it is not the app's own: links keep it */
+  constructor(uid: string, source = '') {
+    const place: ExplorerState = { ...start, source };
     super({
       ...place,
       uid,
       $timeRange: new SceneTimeRange({ from: 'now-1h', to: 'now' }),
-      controls: [new SceneTimePicker({}), new SceneRefreshPicker({})],
+      controls: [new SceneTimePicker({}), new SceneRefreshPicker({ withText: true })],
       body: layoutOf(uid, place),
     });
   }
 
   /** Another place; the address follows, and with it the browser's way back. */
   go(place: Partial<ExplorerState>): void {
-    const { view, host, filter, uid } = this.state;
-    const next = { view, host, filter, ...place };
+    const { view, host, filter, source, live, at, rows, uid } = this.state;
+    const next = { view, host, filter, source, live, at, rows, ...place };
     if (keys.every((key) => next[key] === this.state[key])) return;
     this.setState({ ...next, body: layoutOf(uid, next) });
   }
 
   getUrlState(): SceneObjectUrlValues {
-    const { view, host, filter } = this.state;
-    return { view: view === 'overview' ? null : view, host: host || null, filter: filter || null };
+    const { view, host, filter, live, at, rows } = this.state;
+    return {
+      view: view === start.view ? null : view,
+      host: host || null,
+      filter: filter || null,
+      live: live ? 'on' : null,
+      at: at || null,
+      rows: rows === start.rows ? null : String(rows),
+    };
   }
 
   updateFromUrl(values: SceneObjectUrlValues): void {
     const text = (value: SceneObjectUrlValues[string]): string => (typeof value === 'string' ? value : '');
     const given = explorerViews.find((each) => each === values['view']);
-    const place: { view?: ExplorerView; host?: string; filter?: string } = {};
+    const place: { -readonly [Key in keyof ExplorerState]?: ExplorerState[Key] } = {};
     // A key that left the address is back at its default; one that is not named here has not changed.
     if ('view' in values) place.view = given ?? 'overview';
     if ('host' in values) place.host = text(values['host']);
     if ('filter' in values) place.filter = text(values['filter']);
+    if ('live' in values) place.live = values['live'] === 'on';
+    if ('at' in values) place.at = text(values['at']);
+    if ('rows' in values) place.rows = rowSteps.find((step) => String(step) === values['rows']) ?? start.rows;
     this.go(place);
   }
 }
@@ -107,14 +118,19 @@ function panelItem(uid: string, spec: PanelSpec, place: ExplorerState): SceneCSS
   return new SceneCSSGridItem({
     gridColumn: `span ${spec.width}`,
     gridRow: `span ${spec.height}`,
-    body: panelOf(spec, place, data),
+    body: panelOf(spec, place, data, panelMenu(uid, spec)),
   });
 }
 
 const noConfig = { defaults: {}, overrides: [] };
 
-function panelOf({ title, description, kind }: PanelSpec, place: ExplorerState, $data: SceneQueryRunner): VizPanel {
-  const named = { title, ...(description === undefined ? {} : { description }), $data };
+function panelOf(
+  { title, description, kind }: PanelSpec,
+  place: ExplorerState,
+  $data: SceneQueryRunner,
+  menu: VizPanelMenu,
+): VizPanel {
+  const named = { title, ...(description === undefined ? {} : { description }), $data, menu };
   switch (kind) {
     case 'nodeGraph':
       return new VizPanel({ ...named, pluginId: 'nodeGraph', fieldConfig: noConfig });
@@ -122,18 +138,30 @@ function panelOf({ title, description, kind }: PanelSpec, place: ExplorerState, 
       return new VizPanel({
         ...named,
         pluginId: 'timeseries',
-        fieldConfig: { defaults: { custom: { fillOpacity: 15, showPoints: 'never' } }, overrides: [] },
+        fieldConfig: {
+          defaults: { custom: { fillOpacity: 15, showPoints: 'never' }, links: [momentLink(place)] },
+          overrides: [],
+        },
         options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
       });
     case 'table':
-      return new VizPanel({ ...named, pluginId: 'table', fieldConfig: withLinks(place) });
+      return new VizPanel({ ...named, pluginId: 'table', fieldConfig: tableConfig(place) });
   }
 }
 
-function withLinks(place: ExplorerState): FieldConfigSource {
+/** Pixels: what an instant of flow records, or a filter, needs to be read; the rest shares what is left. */
+const columnWidths = { first: 185, last: 185, filter: 320 };
+const columnWidthMin = 90;
+
+/** Links at values, and columns that fit into half a page. */
+function tableConfig(place: ExplorerState): FieldConfigSource {
   const overrides = columnLinks(place).map(({ column, links }) => ({
     matcher: { id: 'byName', options: column },
     properties: [{ id: 'links', value: links }],
   }));
-  return { defaults: {}, overrides };
+  const widths = Object.entries(columnWidths).map(([column, width]) => ({
+    matcher: { id: 'byName', options: column },
+    properties: [{ id: 'custom.width', value: width }],
+  }));
+  return { defaults: { custom: { minWidth: columnWidthMin } }, overrides: [...overrides, ...widths] };
 }

@@ -3,6 +3,7 @@
  * it, so that an address in the browser is enough to come back.
  */
 import type { MeasureId } from '@netspectra/query';
+import { parseTime } from '@netspectra/query';
 import { newQuery } from '../../../../server/src/contract/query.js';
 import { checkQuery } from '../../../datasource/editor/check.js';
 import { andFilters, literal } from '../../../datasource/model/filter-terms.js';
@@ -26,7 +27,29 @@ export interface ExplorerState {
   /** an address */
   readonly host: string;
   readonly filter: string;
+  /** uid of the datasource; empty: the app's */
+  readonly source: string;
+  /** the overview goes on with what happens now */
+  readonly live: boolean;
+  /** of what changed: milliseconds since 1970, or RFC 3339; empty: the range is compared with the time before */
+  readonly at: string;
+  /** of the flow records: how many */
+  readonly rows: number;
 }
+
+/** How many flow records are shown, more and more. */
+export const rowSteps = [200, 1_000, 5_000, 10_000] as const;
+
+/** Where one is who has chosen nothing. */
+export const start: ExplorerState = {
+  view: 'overview',
+  host: '',
+  filter: '',
+  source: '',
+  live: false,
+  at: '',
+  rows: rowSteps[0],
+};
 
 const query = (part: Partial<NetSpectraQuery>): NetSpectraQuery => ({ ...newQuery, refId: 'A', ...part });
 const timeseries = (part: Partial<NetSpectraQuery>): NetSpectraQuery => query({ type: 'timeseries', ...part });
@@ -36,7 +59,7 @@ const table = (groupBy: string[], filter: string, part: Partial<NetSpectraQuery>
 };
 
 /** The filter of a place: what was typed, and the host where there is one. */
-export function filterOf({ view, host, filter }: ExplorerState): string {
+export function filterOf({ view, host, filter }: Pick<ExplorerState, 'view' | 'host' | 'filter'>): string {
   return view === 'host' && host !== '' ? andFilters(filter, `host = ${literal({ kind: 'address' }, host)}`) : filter;
 }
 
@@ -66,13 +89,13 @@ function allPanels(state: ExplorerState): PanelSpec[] {
   const filter = filterOf(state);
   switch (state.view) {
     case 'overview':
-      return overview(filter);
+      return overview(filter, state.live);
     case 'host':
       return state.host === ''
-        ? overview(filter)
+        ? overview(filter, false)
         : hostPanels(filter, literal({ kind: 'address' }, state.host), state.filter);
     case 'flows':
-      return [flows(filter, 24)];
+      return [flows(filter, 24, state.rows)];
     case 'graph':
       return [
         {
@@ -90,37 +113,48 @@ function allPanels(state: ExplorerState): PanelSpec[] {
         },
       ];
     case 'changes':
-      return [
-        {
-          title: 'Traffic',
-          kind: 'timeseries',
-          width: 12,
-          height: 9,
-          query: timeseries({ filter, compareTo: { offset: 'previous' }, groupBy: [] }),
-        },
-        {
-          title: 'What changed',
-          description:
-            'Which values account for the change between the time before and the range, the most telling first',
-          kind: 'table',
-          width: 12,
-          height: 15,
-          query: { ...table([], filter), type: 'explain', measures: ['bytes'], limit: 25 },
-        },
-      ];
+      return changes(filter, parseTime(state.at) === undefined ? '' : state.at);
   }
 }
 
-const flows = (filter: string, height: number): PanelSpec => ({
+function changes(filter: string, at: string): PanelSpec[] {
+  const before = at === '' ? 'the time before the range and the range' : 'the range before and after that moment';
+  return [
+    {
+      title: 'Traffic',
+      description: 'Choose a point, and "What changed here", to compare what was before it with what came after',
+      kind: 'timeseries',
+      width: 12,
+      height: 9,
+      query: timeseries({ filter, groupBy: [], ...(at === '' ? { compareTo: { offset: 'previous' } } : {}) }),
+    },
+    {
+      title: 'What changed',
+      description: `Which values account for the change between ${before}, the most telling first`,
+      kind: 'table',
+      width: 12,
+      height: 15,
+      query: {
+        ...table([], filter),
+        type: 'explain',
+        measures: ['bytes'],
+        limit: 25,
+        ...(at === '' ? {} : { explain: { at } }),
+      },
+    },
+  ];
+}
+
+const flows = (filter: string, height: number, limit: number = rowSteps[0]): PanelSpec => ({
   title: 'Flow records',
   description: 'The latest first',
   kind: 'table',
   width: 12,
   height,
-  query: { ...table([], filter), type: 'flows', measures: [], limit: 200 },
+  query: { ...table([], filter), type: 'flows', measures: [], limit },
 });
 
-function overview(filter: string): PanelSpec[] {
+function overview(filter: string, live: boolean): PanelSpec[] {
   const top = (title: string, key: string): PanelSpec => ({
     title,
     kind: 'table',
@@ -129,7 +163,13 @@ function overview(filter: string): PanelSpec[] {
     query: table([key], filter),
   });
   return [
-    { title: 'Traffic by application', kind: 'timeseries', width: 8, height: 10, query: timeseries({ filter }) },
+    {
+      title: 'Traffic by application',
+      kind: 'timeseries',
+      width: 8,
+      height: 10,
+      query: timeseries({ filter, ...(live ? { live: 'applications' } : {}) }),
+    },
     {
       title: 'New flows',
       kind: 'timeseries',
@@ -166,6 +206,8 @@ function hostPanels(filter: string, host: string, typed: string): PanelSpec[] {
     rate('Received', received),
     peers('Sent to', 'dst_ip', sent),
     peers('Received from', 'src_ip', received),
+    peers('Services used', 'server_port', andFilters(typed, `client_ip = ${host}`)),
+    peers('Services offered', 'server_port', andFilters(typed, `server_ip = ${host}`)),
     {
       title: 'Round trips and retransmissions',
       kind: 'table',

@@ -1,6 +1,6 @@
 /** Home: is the pipeline well, and what to do first. */
 import { PluginPage } from '@grafana/runtime';
-import { Alert, Badge, Card, LinkButton, Stack, Text } from '@grafana/ui';
+import { Alert, Badge, Card, Grid, LinkButton, Stack, Text } from '@grafana/ui';
 import { useCallback } from 'react';
 import { countText, secondsText, timeText } from '../../shared/format.js';
 import { pages } from '../../shared/ids.js';
@@ -57,11 +57,11 @@ function PipelineView({ status, probes, engines, uid }: Overall & { readonly uid
           {status.error}
         </Alert>
       )}
-      <Stack direction="row" wrap="wrap" gap={1}>
+      <Grid minColumnWidth={34} gap={1}>
         {healthOf(status, probes, engines).map((health) => (
           <HealthCard key={health.name} {...health} />
         ))}
-      </Stack>
+      </Grid>
       {steps.some(({ done }) => !done) && (
         <section aria-labelledby="first-steps">
           <Text element="h2" variant="h4">

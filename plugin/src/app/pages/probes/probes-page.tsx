@@ -1,4 +1,4 @@
-/** Probes and engines: who captures and who reckons, how far they are, and what they lost. */
+/** Probes and engines: what captures and what computes, how far they are, and what they lost. */
 import { PluginPage } from '@grafana/runtime';
 import type { Column } from '@grafana/ui';
 import { EmptyState, InteractiveTable, Stack, Text } from '@grafana/ui';
@@ -20,7 +20,7 @@ export function ProbesPage() {
     pollMs,
   );
   return (
-    <PluginPage subTitle="Who captures and who reckons, how far they are, and what was lost on the way">
+    <PluginPage subTitle="What captures and what computes, how far each of them is, and what was lost on the way">
       <PageState loaded={loaded} what="probes and engines">
         {({ probes, engines }) => (
           <Stack direction="column" gap={3}>

@@ -1,0 +1,35 @@
+// @vitest-environment jsdom
+import '../../../testing/dom.js';
+import { expect, it } from 'vitest';
+import { factsOf } from './host-facts.js';
+
+const known = {
+  address: '192.0.2.7',
+  name: '',
+  country: '',
+  asn: 0,
+  as_name: '',
+  network: '',
+  local: false,
+};
+
+it('leaves out what is not known of a host', () => {
+  expect(factsOf({ known, seen: undefined }).map(([term]) => term)).toEqual([
+    'Address',
+    'Place',
+    'First flow in range',
+  ]);
+});
+
+it('tells what the enrichment knows, and when the host was seen', () => {
+  const enriched = { ...known, name: 'a.example', country: 'DE', asn: 64500, as_name: 'Example', network: 'office' };
+  const facts = Object.fromEntries(factsOf({ known: { ...enriched, local: true }, seen: { first: 0, last: 1 } }));
+  expect(facts).toMatchObject({
+    Name: 'a.example',
+    Country: 'DE',
+    'Autonomous system': 'AS64500 Example',
+    Network: 'office',
+    Place: 'local',
+  });
+  expect(facts).toHaveProperty(['Last flow in range']);
+});
