@@ -1,5 +1,6 @@
 /** The archives that `npm run package` makes: what is in them, and that they start wherever Grafana may run. */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -7,14 +8,17 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { QuerySuccess } from '@netspectra/query';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { builtFiles } from '../../plugin/scripts/package/contents.js';
+import { debianPackage } from '../../plugin/scripts/package/downloads.js';
 import { endServings, startServing } from '../kit/api-process.js';
-import { PluginProcess, checkForAlerting } from '../kit/plugin-host/index.js';
+import { PluginProcess, checkForAlerting, fakeApi } from '../kit/plugin-host/index.js';
 import type { HostOptions } from '../kit/plugin-host/index.js';
 import {
   architecture,
@@ -179,6 +183,48 @@ describe('archives', () => {
 
 /** As `unzip -Z` lists them: in the order of names. */
 const byName = (a: string, b: string): number => (a.slice(10) < b.slice(10) ? -1 : 1);
+
+describe('what goes in', () => {
+  test('is known: no trace of a developer’s server, nothing that nobody named, nothing missing', async () => {
+    const datasource = unzipped(archive('slim'), join(folder.path, 'dist'));
+    const dist = dirname(datasource);
+    rmSync(join(dist, 'LICENSES'), { recursive: true });
+    const built = (await builtFiles(dist)).map(({ name }) => name);
+    for (const name of ['pid.txt', 'standalone.txt']) writeFileSync(join(datasource, name), '1');
+    expect((await builtFiles(dist)).map(({ name }) => name)).toEqual(built);
+    writeFileSync(join(datasource, 'notes.txt'), '');
+    await expect(builtFiles(dist)).rejects.toThrow(/datasource\/notes\.txt: does not belong into an archive/);
+    rmSync(join(datasource, 'notes.txt'));
+    rmSync(join(datasource, 'backend.cjs'));
+    await expect(builtFiles(dist)).rejects.toThrow(/datasource\/backend\.cjs is missing: run npm run build first/);
+  });
+
+  test('comes from a mirror that has it, and is what was pinned', async () => {
+    const content = `not a package ${process.pid}`;
+    const pin = { path: `pool/other_${process.pid}.deb`, sha256: createHash('sha256').update(content).digest('hex') };
+    const mirror = await fakeApi(({ url }, response) => {
+      response.writeHead(url.startsWith('/has/') ? 200 : 404).end(url.startsWith('/has/') ? content : '');
+    });
+    try {
+      await expect(debianPackage(pin, [`${mirror.url}/none`, 'http://127.0.0.1:1'])).rejects.toThrow(
+        /other_\d+\.deb: no mirror has it \(127\.0\.0\.1:\d+: status 404; 127\.0\.0\.1:1: /,
+      );
+      const wrong = { ...pin, sha256: '00'.repeat(32) };
+      await expect(debianPackage(wrong, [`${mirror.url}/has`])).rejects.toThrow(
+        /what came is not what .*runtime\.json says/,
+      );
+      const path = await debianPackage(pin, [`${mirror.url}/none`, `${mirror.url}/has`]);
+      expect(readFileSync(path, 'utf8')).toBe(content);
+      // It is kept: no mirror is asked again.
+      const asked = mirror.requests.length;
+      expect(await debianPackage(pin, [`${mirror.url}/has`])).toBe(path);
+      expect(mirror.requests).toHaveLength(asked);
+      rmSync(path);
+    } finally {
+      await mirror.stop();
+    }
+  });
+});
 
 describe('the slim archive', () => {
   const path = (...more: string[]): string => join(folder.path, 'slim of mine', 'netspectra-app/datasource', ...more);
