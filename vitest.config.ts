@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     // Unit tests run on the sources; tests that start processes use the build.
     alias: [
+      { find: '@netspectra/collector/bus', replacement: source('./collector/src/bus/index.ts') },
       { find: '@netspectra/collector/decode', replacement: source('./collector/src/decode/index.ts') },
       { find: '@netspectra/collector/filter', replacement: source('./collector/src/filter/index.ts') },
       { find: '@netspectra/proto', replacement: source('./proto/src/index.ts') },

@@ -107,8 +107,6 @@ export interface PublisherOptions {
 export interface ConsumerState {
   /** messages in the stream that were not delivered yet, as the bus said with the last one */
   readonly lag: number;
-  /** bytes delivered to this process and not taken yet */
-  readonly pendingBytes: number;
   readonly received: number;
   readonly receivedBytes: number;
   readonly rejected: Readonly<Record<RejectReason, number>>;

@@ -1,0 +1,200 @@
+/**
+ * Reads a partition's stream in order, from a sequence on.
+ *
+ * The position belongs to the reader (an engine finds it in the store), so the server's consumer keeps none: it is
+ * ephemeral, acknowledges nothing and is made again, at the next sequence wanted, whenever the connection or the consumer
+ * was lost. Redelivery, which would bring later messages before earlier ones, does not exist. Acknowledging is letting
+ * the stream forget everything up to a sequence.
+ *
+ * Memory is bounded because what is asked for is: one request for at most so many bytes, and the next only when all of
+ * it was taken.
+ */
+import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { Consumer, JsMsg } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { BusError, rejectReasons } from './bus.js';
+import type { BusLog, ConsumerOptions, ConsumerState, Delivery, PartitionConsumer, RejectReason } from './bus.js';
+import type { Connection } from './connection.js';
+import { describeStreamError } from './jetstream-errors.js';
+import { natsCode, natsError } from './jetstream-streams.js';
+import { identify, streamName } from './subjects.js';
+
+const nanosecondsPerMs = 1_000_000;
+const fetchExpiresMs = 5000;
+const idleMs = 30_000;
+const retryMs = 250;
+const pendingBytesDefault = 4 << 20;
+
+export class JetStreamConsumer implements PartitionConsumer {
+  readonly partition: number;
+  readonly messages: AsyncIterable<Delivery>;
+  private readonly connection: Connection;
+  private readonly messageBytesMax: number;
+  private readonly log: BusLog;
+  private readonly pendingBytesMax: number;
+  private next: number;
+  private stopped = false;
+  private endFetch: () => void = () => {};
+  private wake: () => void = () => {};
+  private lag = 0;
+  private received = 0;
+  private receivedBytes = 0;
+  private missing = 0;
+  private readonly rejected = Object.fromEntries(rejectReasons.map((reason) => [reason, 0])) as Record<
+    RejectReason,
+    number
+  >;
+
+  constructor(
+    connection: Connection,
+    partition: number,
+    messageBytesMax: number,
+    options: ConsumerOptions,
+    log: BusLog,
+  ) {
+    this.connection = connection;
+    this.partition = partition;
+    this.messageBytesMax = messageBytesMax;
+    this.log = log;
+    // Room for the largest message with its subject and headers, whatever was asked for.
+    this.pendingBytesMax = Math.max(options.pendingBytesMax ?? pendingBytesDefault, messageBytesMax + 16_384);
+    this.next = Math.max(1, options.from ?? 1);
+    this.messages = this.read();
+  }
+
+  get state(): ConsumerState {
+    return {
+      lag: this.lag,
+      received: this.received,
+      receivedBytes: this.receivedBytes,
+      rejected: { ...this.rejected },
+      missing: this.missing,
+    };
+  }
+
+  async acknowledge(streamSequence: number): Promise<void> {
+    if (streamSequence < 1) return;
+    const nats = await this.connection.ready();
+    try {
+      const manager = await jetstreamManager(nats, { checkAPI: false });
+      await manager.streams.purge(streamName(this.partition), { seq: streamSequence + 1 });
+    } catch (error) {
+      throw describeStreamError(error, streamName(this.partition));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.endFetch();
+    this.wake();
+  }
+
+  private async *read(): AsyncGenerator<Delivery> {
+    while (!this.stopped) {
+      const nats = this.connection.current;
+      if (!nats) {
+        await this.pauseUntilConnected();
+        continue;
+      }
+      try {
+        yield* this.readFrom(nats);
+      } catch (error) {
+        if (this.stopped) return;
+        if (natsCode(error) === natsError.streamNotFound)
+          throw new BusError(
+            'NS_BUS_STREAM',
+            `stream ${streamName(this.partition)} is not there; it is made by ensureStreams`,
+            { cause: error },
+          );
+        this.log.warn(
+          { partition: this.partition, next: this.next },
+          `reading the bus was interrupted (${error instanceof Error ? error.message : String(error)}); going on`,
+        );
+        await this.pause(retryMs);
+      }
+    }
+  }
+
+  /** Read with one consumer of the server, until it or the connection is lost. */
+  private async *readFrom(nats: NatsConnection): AsyncGenerator<Delivery> {
+    const stream = streamName(this.partition);
+    const manager = await jetstreamManager(nats, { checkAPI: false });
+    const { name } = await manager.consumers.add(stream, {
+      ack_policy: AckPolicy.None,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: this.next,
+      inactive_threshold: idleMs * nanosecondsPerMs,
+      mem_storage: true,
+      num_replicas: 1,
+      max_deliver: 1,
+    });
+    const consumer = await jetstream(nats).consumers.get(stream, name);
+    try {
+      while (!this.stopped && !nats.isClosed()) yield* this.fetch(consumer);
+    } finally {
+      if (!nats.isClosed()) void manager.consumers.delete(stream, name).catch(() => {}); // it ends by itself, too
+    }
+  }
+
+  private async *fetch(consumer: Consumer): AsyncGenerator<Delivery> {
+    const batch = await consumer.fetch({ max_bytes: this.pendingBytesMax, expires: fetchExpiresMs });
+    this.endFetch = () => batch.stop();
+    if (this.stopped) return;
+    let taken = 0;
+    try {
+      for await (const message of batch) {
+        taken += 1;
+        const delivery = this.deliver(message);
+        if (delivery) yield delivery;
+        if (this.stopped) return;
+      }
+    } catch (error) {
+      // The request's bytes are used up: not an error, the next request goes on.
+      if (!(taken > 0 && /message size exceeds maxbytes/i.test(String(error)))) throw error;
+    } finally {
+      this.endFetch = () => {};
+      batch.stop();
+    }
+  }
+
+  private deliver(message: JsMsg): Delivery | null {
+    const { streamSequence, pending } = message.info;
+    if (streamSequence < this.next) return null; // taken before
+    this.missing += this.received === 0 ? 0 : streamSequence - this.next;
+    this.next = streamSequence + 1;
+    this.lag = pending;
+    this.received += 1;
+    this.receivedBytes += message.data.length;
+    const known = identify(this.partition, message.subject, message.headers?.get('Nats-Msg-Id') ?? '');
+    const reason = 'reason' in known ? known.reason : message.data.length > this.messageBytesMax ? 'too_large' : null;
+    if (reason !== null || 'reason' in known) {
+      const why = reason ?? 'no_id';
+      this.rejected[why] += 1;
+      return { kind: 'rejected', streamSequence, reason: why };
+    }
+    return { kind: 'message', streamSequence, ...known.id, bytes: message.data };
+  }
+
+  private async pauseUntilConnected(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      let stop: () => void = () => {};
+      const done = (): void => {
+        this.wake = () => {};
+        stop();
+        resolve();
+      };
+      this.wake = done;
+      stop = this.connection.onConnected(done);
+    });
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The bounded window of a publisher, whatever carries its messages.
+ *
+ * A message that was taken is sent again, under the same name, until the carrier confirms it; only one that the carrier
+ * can never take is given up. A partition whose stream is full keeps at most a quarter of the window's bytes, so that
+ * the others go on. After a failure everything unconfirmed waits for one timer, and goes again in order.
+ */
+import type { OutgoingMessage, Publisher, PublisherOptions, PublisherState, PublishResult } from './bus.js';
+
+/** Why a send did not succeed: `full` and `retry` may later, `too_large` never will. */
+export class SendFailure extends Error {
+  readonly kind: 'full' | 'retry' | 'too_large';
+
+  constructor(kind: SendFailure['kind'], message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+export interface Carrier {
+  readonly connected: boolean;
+  /** Resolves when the message is on disk; rejects with a SendFailure. */
+  send(message: OutgoingMessage): Promise<{ readonly duplicate: boolean }>;
+  /** Calls back at every new connection; the returned function ends it. */
+  onConnected(callback: () => void): () => void;
+}
+
+interface Entry {
+  readonly message: OutgoingMessage;
+  /** tells an answer to the last send from one to an earlier */
+  attempt: number;
+  /** nothing is on its way for it */
+  idle: boolean;
+}
+
+interface PartitionWindow {
+  messages: number;
+  bytes: number;
+}
+
+const windowDefaults = { windowMessages: 256, windowBytes: 16 << 20 };
+/** part of the window's bytes that one partition may have */
+const partitionShare = 4;
+const retryMsMin = 100;
+const retryMsMax = 5000;
+
+/** Make a publisher over a carrier. */
+export function createWindowPublisher(carrier: Carrier, options: PublisherOptions = {}): Publisher {
+  return new WindowPublisher(carrier, options);
+}
+
+class WindowPublisher implements Publisher {
+  private readonly entries = new Set<Entry>();
+  private readonly partitions = new Map<number, PartitionWindow>();
+  private readonly carrier: Carrier;
+  private readonly options: PublisherOptions & typeof windowDefaults;
+  private readonly stopListening: () => void;
+  private readonly waiting: (() => void)[] = [];
+  private bytes = 0;
+  private closed = false;
+  private retryTimer: NodeJS.Timeout | null = null;
+  private retryMs = retryMsMin;
+  private readonly counters = { confirmed: 0, confirmedBytes: 0, duplicates: 0, retries: 0, refused: 0, lost: 0 };
+
+  constructor(carrier: Carrier, options: PublisherOptions) {
+    this.carrier = carrier;
+    this.options = { ...windowDefaults, ...options };
+    this.stopListening = carrier.onConnected(() => this.resend());
+  }
+
+  get state(): PublisherState {
+    return {
+      connected: this.carrier.connected,
+      unacknowledged: this.entries.size,
+      unacknowledgedBytes: this.bytes,
+      spooled: 0,
+      spooledBytes: 0,
+      ...this.counters,
+    };
+  }
+
+  publish(message: OutgoingMessage): PublishResult {
+    if (this.closed || !this.hasRoom(message)) return 'full';
+    const window = this.partitions.get(message.partition) ?? { messages: 0, bytes: 0 };
+    window.messages += 1;
+    window.bytes += message.bytes.length;
+    this.partitions.set(message.partition, window);
+    this.bytes += message.bytes.length;
+    const entry: Entry = { message, attempt: 0, idle: true };
+    this.entries.add(entry);
+    // While an earlier one waits for its next try, this one waits with it: order is kept, and a full stream left alone.
+    if (this.retryTimer === null && this.carrier.connected) this.send(entry);
+    return 'taken';
+  }
+
+  async room(): Promise<void> {
+    if (this.closed || (this.entries.size < this.options.windowMessages && this.bytes < this.options.windowBytes))
+      return;
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  async close(waitMilliseconds = 5000): Promise<readonly OutgoingMessage[]> {
+    this.closed = true;
+    const deadline = Date.now() + waitMilliseconds;
+    while (this.entries.size > 0) {
+      const remaining = deadline - Date.now();
+      if (remaining <= 0) break;
+      await this.settledWithin(remaining);
+    }
+    this.stopListening();
+    if (this.retryTimer) clearTimeout(this.retryTimer);
+    const left = [...this.entries].map(({ message }) => message);
+    this.entries.clear();
+    this.wake();
+    return left;
+  }
+
+  private hasRoom({ partition, bytes }: OutgoingMessage): boolean {
+    const { windowMessages, windowBytes } = this.options;
+    if (this.entries.size >= windowMessages) return false;
+    if (this.bytes > 0 && this.bytes + bytes.length > windowBytes) return false;
+    const window = this.partitions.get(partition);
+    if (!window || window.messages === 0) return true;
+    return (
+      window.bytes + bytes.length <= windowBytes / partitionShare &&
+      window.messages < Math.max(1, windowMessages / partitionShare)
+    );
+  }
+
+  private send(entry: Entry): void {
+    entry.attempt += 1;
+    entry.idle = false;
+    const { attempt } = entry;
+    this.carrier.send(entry.message).then(
+      ({ duplicate }) => this.confirmed(entry, duplicate),
+      (error: unknown) => this.failed(entry, attempt, error),
+    );
+  }
+
+  private confirmed(entry: Entry, duplicate: boolean): void {
+    if (!this.forget(entry)) return; // the answer to an earlier try came first
+    this.counters.confirmed += 1;
+    this.counters.confirmedBytes += entry.message.bytes.length;
+    if (duplicate) this.counters.duplicates += 1;
+    this.retryMs = retryMsMin;
+    this.options.onConfirmed?.(entry.message);
+    this.wake();
+  }
+
+  private failed(entry: Entry, attempt: number, error: unknown): void {
+    if (!this.entries.has(entry) || entry.attempt !== attempt) return;
+    entry.idle = true;
+    const failure = error instanceof SendFailure ? error : new SendFailure('retry', String(error));
+    if (failure.kind === 'too_large') {
+      this.forget(entry);
+      this.counters.lost += 1;
+      this.options.onLost?.(entry.message, failure.message);
+      this.wake();
+      return;
+    }
+    if (failure.kind === 'full') this.counters.refused += 1;
+    if (this.retryTimer !== null) return;
+    this.retryTimer = setTimeout(() => this.resend(), this.retryMs);
+    this.retryMs = Math.min(this.retryMs * 2, retryMsMax);
+  }
+
+  /** Everything that nothing is on its way for, in order. */
+  private resend(): void {
+    if (this.retryTimer) clearTimeout(this.retryTimer);
+    this.retryTimer = null;
+    if (!this.carrier.connected) return; // comes again with the connection
+    for (const entry of this.entries) {
+      if (!entry.idle) continue;
+      if (entry.attempt > 0) this.counters.retries += 1;
+      this.send(entry);
+    }
+  }
+
+  private forget(entry: Entry): boolean {
+    if (!this.entries.delete(entry)) return false;
+    const { partition, bytes } = entry.message;
+    this.bytes -= bytes.length;
+    const window = this.partitions.get(partition);
+    if (window) {
+      window.messages -= 1;
+      window.bytes -= bytes.length;
+      if (window.messages === 0) this.partitions.delete(partition);
+    }
+    return true;
+  }
+
+  private wake(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  private settledWithin(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
