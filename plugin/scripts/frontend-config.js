@@ -117,6 +117,8 @@ function shared(config, name) {
     module: { ...config.module, rules: config.module.rules.map(withJsxRuntime) },
     // Imports name the JavaScript that TypeScript makes, as everywhere in this repository.
     resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.tsx', '.js'] } },
+    // Numbers may be 0, and the chunk of that number gets `undefined` for its integrity.
+    optimization: { ...config.optimization, chunkIds: 'named' },
     // One large file that is loaded when somebody opens the page is no mistake; sizes are held by a test.
     performance: { hints: false },
   };

@@ -13,7 +13,7 @@ for (const theme of themes)
       const form = page.getByRole('dialog');
       await form.getByRole('button', { name: 'Save' }).click();
       await expect(form.getByRole('alert').first()).toBeVisible();
-      await form.getByLabel('Name').fill(name);
+      await form.getByRole('textbox', { name: /^Name/ }).fill(name);
       await form.locator('.monaco-editor').first().click();
       await page.keyboard.type('udp and dst_port = 5060');
       await page.keyboard.press('Escape');

@@ -15,13 +15,15 @@ test('overview, a host, its flows, and back', async ({ page, stage }) => {
   await expect(content.getByRole('tab', { name: 'Host' })).toHaveAttribute('aria-selected', 'true');
   await expect(content.getByLabel('Host', { exact: true })).toHaveValue(sampleHost);
   await expect(content.getByRole('heading', { name: 'Sent to' })).toBeVisible();
-  await expect(page).toHaveURL(
-    new RegExp(`host=${sampleHost}.*from=${range.from}|from=${range.from}.*host=${sampleHost}`),
-  );
+  const { searchParams } = new URL(page.url());
+  expect(searchParams.get('host')).toBe(sampleHost);
+  expect(new Date(searchParams.get('from') ?? '').valueOf()).toBe(sampleRange.from);
 
   await content.getByRole('tab', { name: 'Flows' }).click();
   await expect(content.getByRole('heading', { name: 'Flow records' })).toBeVisible();
+  console.log(page.url());
   await page.goBack();
+  console.log(page.url());
   await expect(content.getByRole('tab', { name: 'Host' })).toHaveAttribute('aria-selected', 'true');
   await page.goBack();
   await expect(content.getByRole('heading', { name: 'Who sends' })).toBeVisible();

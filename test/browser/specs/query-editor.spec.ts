@@ -48,7 +48,13 @@ test('with keyboard and mouse: the panel shows what the API answers', async ({ p
   await fields.typeFilter('protocol = tcp');
   await page.keyboard.press('Escape');
   await page.keyboard.press('Shift+Enter');
-  const query = { type: 'table', measures: ['bits_per_second'], groupBy: ['server_ip'], filter: 'protocol = tcp' };
+  const query = {
+    type: 'table',
+    measures: ['bits_per_second'],
+    groupBy: ['server_ip'],
+    filter: 'protocol = tcp',
+    other: true,
+  };
   const [addresses = []] = await direct(stage, { ...query, limit: 10 });
   expect(addresses.length).toBeGreaterThan(5);
   await expect.poll(() => firstColumn(panel)).toEqual(addresses.map(String));
@@ -96,7 +102,7 @@ test('what the API refuses is told at the query', async ({ page, stage, problems
 test('code mode: JSON both ways, and a mistake is not lost', async ({ page, stage }) => {
   const { panel, editor } = await stage.openPanel({ kind: 'table' });
   await editor.getByRole('radio', { name: 'Code' }).check({ force: true });
-  const code = editor.locator('.monaco-editor');
+  const code = editor.locator('.monaco-editor').first();
   await expect(code.locator('.view-lines')).toContainText('bits_per_second');
   await code.click();
   await page.keyboard.press('Control+A');

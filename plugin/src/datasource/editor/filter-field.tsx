@@ -59,7 +59,16 @@ export function FilterField({ value, onChange, onRun, values, label = 'Filter' }
         role="group"
         aria-label={label}
         aria-describedby={problemsId}
+        onKeyDown={(event) => {
+          // It closes the proposals; the drawer or dialog around the field stays, and with it what was typed.
+          if (event.key === 'Escape') event.stopPropagation();
+        }}
       >
+        {text === '' && (
+          <span aria-hidden className={styles.example}>
+            All traffic. For example: src_ip = 10.0.0.0/8 and dst_port = 443
+          </span>
+        )}
         <CodeEditor
           language={filterLanguage}
           value={text}
@@ -154,6 +163,7 @@ function focusBeside(node: HTMLElement | null, step: 1 | -1): void {
 
 const getStyles = (theme: GrafanaTheme2) => {
   const box = {
+    position: 'relative' as const,
     borderRadius: theme.shape.radius.default,
     overflow: 'hidden',
     '&:focus-within': { outline: `2px solid ${theme.colors.primary.main}`, outlineOffset: '2px' },
@@ -162,6 +172,19 @@ const getStyles = (theme: GrafanaTheme2) => {
     field: css({ width: '100%', minWidth: 280 }),
     fine: css({ ...box, border: `1px solid ${theme.components.input.borderColor}` }),
     wrong: css({ ...box, border: `1px solid ${theme.colors.error.border}` }),
+    example: css({
+      position: 'absolute',
+      zIndex: 1,
+      top: 4,
+      left: 8,
+      right: 8,
+      overflow: 'hidden',
+      whiteSpace: 'nowrap',
+      textOverflow: 'ellipsis',
+      lineHeight: `${lineHeight}px`,
+      pointerEvents: 'none',
+      color: theme.colors.text.secondary,
+    }),
     problems: css({ color: theme.colors.error.text, fontSize: theme.typography.bodySmall.fontSize }),
   };
 };

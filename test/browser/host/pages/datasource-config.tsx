@@ -37,7 +37,8 @@ async function tested(): Promise<Outcome> {
     const datasource: DataSourceApi = await getDataSourceSrv().get(uid);
     return (await datasource.testDatasource()) as Outcome;
   } catch (error) {
-    return { status: 'error', message: error instanceof Error ? error.message : String(error) };
+    // What a datasource rejects with is its outcome.
+    return { status: 'error', message: (error as Partial<Outcome>).message ?? String(error) };
   }
 }
 

@@ -75,6 +75,7 @@ function PlaceFields({ place, onGo }: Pick<Props, 'place' | 'onGo'>) {
     case 'overview':
       return (
         <InlineSwitch
+          id="netspectra-explorer-live"
           label="Go on live"
           title="The traffic by application goes on each second; choose a range that ends now"
           showLabel
