@@ -49,7 +49,7 @@ export class ExplorerScene extends SceneObjectBase<ExplorerSceneState> {
     );
   };
 
-  protected override _urlSync = new SceneObjectUrlSyncConfig(this, { keys: [...keys] });
+  protected override readonly _urlSync = new SceneObjectUrlSyncConfig(this, { keys: [...keys] });
 
   /** @param source the datasource's uid where it is not the app's own: links keep it */
   constructor(uid: string, source = '') {
@@ -63,8 +63,12 @@ export class ExplorerScene extends SceneObjectBase<ExplorerSceneState> {
     });
   }
 
-  /** Another place; the address follows, and with it the browser's way back. */
+  /** Another place; the address follows, and the browser's way back leads to the one before. */
   go(place: Partial<ExplorerState>): void {
+    this._urlSync.performBrowserHistoryAction(() => this.#stand(place));
+  }
+
+  #stand(place: Partial<ExplorerState>): void {
     const { view, host, filter, source, live, at, rows, uid } = this.state;
     const next = { view, host, filter, source, live, at, rows, ...place };
     if (keys.every((key) => next[key] === this.state[key])) return;
@@ -94,7 +98,7 @@ export class ExplorerScene extends SceneObjectBase<ExplorerSceneState> {
     if ('live' in values) place.live = values['live'] === 'on';
     if ('at' in values) place.at = text(values['at']);
     if ('rows' in values) place.rows = rowSteps.find((step) => String(step) === values['rows']) ?? start.rows;
-    this.go(place);
+    this.#stand(place);
   }
 }
 

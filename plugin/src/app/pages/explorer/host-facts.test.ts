@@ -14,11 +14,7 @@ const known = {
 };
 
 it('leaves out what is not known of a host', () => {
-  expect(factsOf({ known, seen: undefined }).map(([term]) => term)).toEqual([
-    'Address',
-    'Place',
-    'First flow in range',
-  ]);
+  expect(factsOf({ known, seen: undefined }).map(([term]) => term)).toEqual(['Address', 'First flow in range']);
 });
 
 it('tells what the enrichment knows, and when the host was seen', () => {
@@ -29,7 +25,7 @@ it('tells what the enrichment knows, and when the host was seen', () => {
     Country: 'DE',
     'Autonomous system': 'AS64500 Example',
     Network: 'office',
-    Place: 'local',
+    Place: 'in a local network',
   });
   expect(facts).toHaveProperty(['Last flow in range']);
 });

@@ -81,7 +81,7 @@ export function factsOf({ known, seen }: Facts): readonly (readonly [term: strin
     ['Country', country],
     ['Autonomous system', asn === 0 ? '' : `AS${asn} ${asName}`.trim()],
     ['Network', network],
-    ['Place', local ? 'local' : 'outside'],
+    ['Place', local ? 'in a local network' : ''],
     ['First flow in range', seen === undefined ? 'none' : dateTimeFormat(seen.first)],
     ['Last flow in range', seen === undefined ? '' : dateTimeFormat(seen.last)],
   ];
