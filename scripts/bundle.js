@@ -8,9 +8,16 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const backend = fileURLToPath(new URL('../backend/', import.meta.url));
-const { dependencies, optionalDependencies } = JSON.parse(readFileSync(`${backend}package.json`, 'utf8'));
+const manifests = [`${backend}package.json`, fileURLToPath(new URL('../collector/package.json', import.meta.url))];
+const dependencies = Object.assign(
+  {},
+  ...manifests.map((path) => {
+    const manifest = JSON.parse(readFileSync(path, 'utf8'));
+    return { ...manifest.dependencies, ...manifest.optionalDependencies };
+  }),
+);
 const bundled = ['commander', '@sinclair/typebox'];
-const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
+const external = Object.keys(dependencies).filter(
   (name) => !name.startsWith('@netspectra/') && !bundled.includes(name),
 );
 
@@ -18,6 +25,7 @@ await build({
   entryPoints: {
     main: `${backend}dist/cli/main.js`,
     'worker-thread': `${backend}dist/engine/pipeline/worker-thread.js`,
+    'probe-thread': fileURLToPath(new URL('../collector/dist/probe/probe-thread.js', import.meta.url)),
   },
   outdir: `${backend}dist/bundle`,
   bundle: true,

@@ -48,7 +48,7 @@ export interface CaptureCounters {
 export interface BatchHeader {
   probe: string;
   epoch: bigint;
-  /** number of the message within (probe, epoch) */
+  /** number of the message within (probe, epoch, partition), from 0 */
   sequence: number;
   /** one packet of so many was kept; 1 = all */
   samplingRate: number;

@@ -1,0 +1,6 @@
+/** The probe: captures interfaces or reads files, and publishes what it decoded. For Node. */
+export type { BuiltMessage } from './batch-builder.js';
+export type { CaptureReport } from './capture-loop.js';
+export { publishFile, type FileProbeOptions, type FileReport } from './file-probe.js';
+export { payloadModes, type PayloadMode } from './payload-picker.js';
+export { createProbe, type Probe, type ProbeDeps, type ProbeLog, type ProbeOptions, type RingState } from './probe.js';

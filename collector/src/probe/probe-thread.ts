@@ -1,0 +1,59 @@
+/** Thread entry: one ring of one interface. Messages out: ThreadMessage; in: FilterMessage, looked for at each turn. */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CaptureError } from '../capture/errors.js';
+import { loadFilterCompiler, openLiveSource } from '../capture/live/open.js';
+import { CaptureLoop } from './capture-loop.js';
+import type { CaptureOptions, CaptureReport } from './capture-loop.js';
+import type { BuiltMessage } from './batch-builder.js';
+import { SharedControl } from './shared-control.js';
+
+export interface ThreadData {
+  readonly control: SharedArrayBuffer;
+  readonly interfaceName: string;
+  readonly options: CaptureOptions;
+}
+
+export type ThreadMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'messages'; readonly messages: readonly BuiltMessage[] }
+  | { readonly kind: 'report'; readonly report: CaptureReport }
+  | { readonly kind: 'warning'; readonly text: string }
+  /** it cannot be captured, for a reason that people can mend */
+  | { readonly kind: 'refused'; readonly code: CaptureError['code']; readonly text: string };
+
+export interface FilterMessage {
+  readonly filter: string;
+}
+
+const port = parentPort;
+if (!port) throw new Error('probe-thread.ts runs as a worker thread only');
+const { control, interfaceName, options } = workerData as ThreadData;
+const post = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+
+function newFilter(): string | undefined {
+  let newest: string | undefined;
+  for (let found = receiveMessageOnPort(port!); found; found = receiveMessageOnPort(port!)) {
+    newest = (found.message as FilterMessage).filter;
+  }
+  return newest;
+}
+
+try {
+  await CaptureLoop.run(options, {
+    open: (live) => openLiveSource(interfaceName, live),
+    compile: await loadFilterCompiler(),
+    control: new SharedControl(control),
+    publish: (messages) =>
+      post(
+        { kind: 'messages', messages },
+        messages.map(({ bytes }) => bytes.buffer),
+      ),
+    report: (report) => post({ kind: 'report', report }),
+    warn: (text) => post({ kind: 'warning', text }),
+    newFilter,
+    ready: () => post({ kind: 'ready' }),
+  });
+} catch (error) {
+  if (!(error instanceof CaptureError)) throw error;
+  post({ kind: 'refused', code: error.code, text: error.message });
+}
