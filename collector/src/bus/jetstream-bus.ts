@@ -94,6 +94,7 @@ class NatsBus implements JetStreamBus {
     const { connection } = this;
     return createWindowPublisher(
       {
+        partitions: this.partitions,
         get connected() {
           return connection.current !== null;
         },

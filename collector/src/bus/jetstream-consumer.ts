@@ -6,8 +6,8 @@
  * was lost. Redelivery, which would bring later messages before earlier ones, does not exist. Acknowledging is letting
  * the stream forget everything up to a sequence.
  *
- * Memory is bounded because what is asked for is: one request for at most so many bytes, and the next only when all of
- * it was taken.
+ * Memory is bounded because what is asked for is: one request for so many messages, and the next only when all of them
+ * were taken.
  */
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { Consumer, JsMsg } from '@nats-io/jetstream';
@@ -23,7 +23,7 @@ const nanosecondsPerMs = 1_000_000;
 const fetchExpiresMs = 5000;
 const idleMs = 30_000;
 const retryMs = 250;
-const pendingBytesDefault = 4 << 20;
+const pendingBytesDefault = 16 << 20;
 
 export class JetStreamConsumer implements PartitionConsumer {
   readonly partition: number;
@@ -31,7 +31,7 @@ export class JetStreamConsumer implements PartitionConsumer {
   private readonly connection: Connection;
   private readonly messageBytesMax: number;
   private readonly log: BusLog;
-  private readonly pendingBytesMax: number;
+  private readonly batchMessages: number;
   private next: number;
   private stopped = false;
   private endFetch: () => void = () => {};
@@ -56,8 +56,8 @@ export class JetStreamConsumer implements PartitionConsumer {
     this.partition = partition;
     this.messageBytesMax = messageBytesMax;
     this.log = log;
-    // Room for the largest message with its subject and headers, whatever was asked for.
-    this.pendingBytesMax = Math.max(options.pendingBytesMax ?? pendingBytesDefault, messageBytesMax + 16_384);
+    // Counted in messages of the largest size: in 3.4 of the client a request by bytes stalls after a hundred messages.
+    this.batchMessages = Math.max(1, Math.floor((options.pendingBytesMax ?? pendingBytesDefault) / messageBytesMax));
     this.next = Math.max(1, options.from ?? 1);
     this.messages = this.read();
   }
@@ -137,20 +137,15 @@ export class JetStreamConsumer implements PartitionConsumer {
   }
 
   private async *fetch(consumer: Consumer): AsyncGenerator<Delivery> {
-    const batch = await consumer.fetch({ max_bytes: this.pendingBytesMax, expires: fetchExpiresMs });
+    const batch = await consumer.fetch({ max_messages: this.batchMessages, expires: fetchExpiresMs });
     this.endFetch = () => batch.stop();
     if (this.stopped) return;
-    let taken = 0;
     try {
       for await (const message of batch) {
-        taken += 1;
         const delivery = this.deliver(message);
         if (delivery) yield delivery;
         if (this.stopped) return;
       }
-    } catch (error) {
-      // The request's bytes are used up: not an error, the next request goes on.
-      if (!(taken > 0 && /message size exceeds maxbytes/i.test(String(error)))) throw error;
     } finally {
       this.endFetch = () => {};
       batch.stop();

@@ -58,6 +58,7 @@ class MemoryBus implements Bus {
   publisher(options: PublisherOptions = {}): Publisher {
     return createWindowPublisher(
       {
+        partitions: this.partitions,
         connected: true,
         send: async (message) => this.stream(message.partition).put(message),
         onConnected: () => () => {},

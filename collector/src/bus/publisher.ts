@@ -2,8 +2,8 @@
  * The bounded window of a publisher, whatever carries its messages.
  *
  * A message that was taken is sent again, under the same name, until the carrier confirms it; only one that the carrier
- * can never take is given up. A partition whose stream is full keeps at most a quarter of the window's bytes, so that
- * the others go on. After a failure everything unconfirmed waits for one timer, and goes again in order.
+ * can never take is given up. A partition whose stream is full keeps at most a quarter of the window, so that the
+ * others go on. After a failure everything unconfirmed waits for one timer, and goes again in order.
  */
 import type { OutgoingMessage, Publisher, PublisherOptions, PublisherState, PublishResult } from './bus.js';
 
@@ -18,6 +18,7 @@ export class SendFailure extends Error {
 }
 
 export interface Carrier {
+  readonly partitions: number;
   readonly connected: boolean;
   /** Resolves when the message is on disk; rejects with a SendFailure. */
   send(message: OutgoingMessage): Promise<{ readonly duplicate: boolean }>;
@@ -39,7 +40,7 @@ interface PartitionWindow {
 }
 
 const windowDefaults = { windowMessages: 256, windowBytes: 16 << 20 };
-/** part of the window's bytes that one partition may have */
+/** a partition may have this part of the window: all of it when it is the only one */
 const partitionShare = 4;
 const retryMsMin = 100;
 const retryMsMax = 5000;
@@ -58,6 +59,8 @@ class WindowPublisher implements Publisher {
   private readonly waiting: (() => void)[] = [];
   private bytes = 0;
   private closed = false;
+  /** a message found no room, and none came free since */
+  private turnedAway = false;
   private retryTimer: NodeJS.Timeout | null = null;
   private retryMs = retryMsMin;
   private readonly counters = { confirmed: 0, confirmedBytes: 0, duplicates: 0, retries: 0, refused: 0, lost: 0 };
@@ -65,7 +68,7 @@ class WindowPublisher implements Publisher {
   constructor(carrier: Carrier, options: PublisherOptions) {
     this.carrier = carrier;
     this.options = { ...windowDefaults, ...options };
-    this.stopListening = carrier.onConnected(() => this.resend());
+    this.stopListening = carrier.onConnected(() => this.resendAll());
   }
 
   get state(): PublisherState {
@@ -80,7 +83,11 @@ class WindowPublisher implements Publisher {
   }
 
   publish(message: OutgoingMessage): PublishResult {
-    if (this.closed || !this.hasRoom(message)) return 'full';
+    if (this.closed) return 'full';
+    if (!this.hasRoom(message)) {
+      this.turnedAway = true;
+      return 'full';
+    }
     const window = this.partitions.get(message.partition) ?? { messages: 0, bytes: 0 };
     window.messages += 1;
     window.bytes += message.bytes.length;
@@ -94,8 +101,7 @@ class WindowPublisher implements Publisher {
   }
 
   async room(): Promise<void> {
-    if (this.closed || (this.entries.size < this.options.windowMessages && this.bytes < this.options.windowBytes))
-      return;
+    if (this.closed || !this.turnedAway) return;
     await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
@@ -121,10 +127,8 @@ class WindowPublisher implements Publisher {
     if (this.bytes > 0 && this.bytes + bytes.length > windowBytes) return false;
     const window = this.partitions.get(partition);
     if (!window || window.messages === 0) return true;
-    return (
-      window.bytes + bytes.length <= windowBytes / partitionShare &&
-      window.messages < Math.max(1, windowMessages / partitionShare)
-    );
+    const share = Math.min(partitionShare, this.carrier.partitions);
+    return window.bytes + bytes.length <= windowBytes / share && window.messages < windowMessages / share;
   }
 
   private send(entry: Entry): void {
@@ -164,6 +168,12 @@ class WindowPublisher implements Publisher {
     this.retryMs = Math.min(this.retryMs * 2, retryMsMax);
   }
 
+  /** Answers to what went over an earlier connection will not come. */
+  private resendAll(): void {
+    for (const entry of this.entries) entry.idle = true;
+    this.resend();
+  }
+
   /** Everything that nothing is on its way for, in order. */
   private resend(): void {
     if (this.retryTimer) clearTimeout(this.retryTimer);
@@ -190,6 +200,7 @@ class WindowPublisher implements Publisher {
   }
 
   private wake(): void {
+    this.turnedAway = false;
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 
