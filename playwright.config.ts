@@ -1,10 +1,6 @@
 /** The browser tests: docs/grafana.md, "Working on it". */
-import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
-
-const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-  existsSync(path),
-);
+import { chromiumPath } from './test/browser/chromium.js';
 
 export default defineConfig({
   testDir: 'test/browser/specs',
@@ -23,7 +19,7 @@ export default defineConfig({
     contextOptions: { reducedMotion: 'reduce' },
     trace: 'off',
     launchOptions: {
-      ...(chromium === undefined ? {} : { executablePath: chromium }),
+      ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),
       args: [
         '--headless',
         '--no-sandbox',

@@ -21,9 +21,7 @@ test('overview, a host, its flows, and back', async ({ page, stage }) => {
 
   await content.getByRole('tab', { name: 'Flows' }).click();
   await expect(content.getByRole('heading', { name: 'Flow records' })).toBeVisible();
-  console.log(page.url());
   await page.goBack();
-  console.log(page.url());
   await expect(content.getByRole('tab', { name: 'Host' })).toHaveAttribute('aria-selected', 'true');
   await page.goBack();
   await expect(content.getByRole('heading', { name: 'Who sends' })).toBeVisible();

@@ -39,7 +39,8 @@ test('names in the explorer: cells, links, and the filter that they become', asy
   const name = content.getByText(hostileName('dns')).first();
   await expect(name).toBeVisible();
   await keepScreenshot(page, 'hostile-names');
-  await name.click();
+  // At its beginning: a long text runs over the next cell.
+  await name.click({ position: { x: 8, y: 8 } });
   await expect(content.locator('.view-lines').first()).toContainText(`alt=dns>`);
   await expectNothingRan(page);
 });

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import '../../../testing/dom.js';
 import { expect, it } from 'vitest';
-import { factsOf } from './host-facts.js';
+import { factsOf, flowsFilter } from './host-facts.js';
 
 const known = {
   address: '192.0.2.7',
@@ -28,4 +28,12 @@ it('tells what the enrichment knows, and when the host was seen', () => {
     Place: 'in a local network',
   });
   expect(facts).toHaveProperty(['Last flow in range']);
+});
+
+describe('the flows of a host', () => {
+  it('are those that the filter keeps, and all of them when it is on what flow records do not have', () => {
+    expect(flowsFilter('192.0.2.1', 'tcp or udp')).toBe('(tcp or udp) and host = 192.0.2.1');
+    expect(flowsFilter('192.0.2.1', 'dns_name = "a"')).toBe('host = 192.0.2.1');
+    expect(flowsFilter('192.0.2.1', '')).toBe('host = 192.0.2.1');
+  });
 });

@@ -3,6 +3,7 @@ import { css } from '@emotion/css';
 import type { GrafanaTheme2 } from '@grafana/data';
 import { dateTimeFormat } from '@grafana/data';
 import { useStyles2 } from '@grafana/ui';
+import { filterTables, parseFilter } from '@netspectra/query';
 import { useCallback } from 'react';
 import { andFilters, literal } from '../../../datasource/model/filter-terms.js';
 import { PageState } from '../../shared/page-state.js';
@@ -39,8 +40,15 @@ interface Props {
   readonly to: number;
 }
 
+/** Which flows of a host count; a filter on names (DNS, HTTP, TLS), which flow records do not have, leaves out none. */
+export function flowsFilter(host: string, filter: string): string {
+  const parsed = parseFilter(filter);
+  const fits = parsed.ok && filterTables(parsed.filter).includes('flows');
+  return andFilters(fits ? filter : '', `host = ${literal({ kind: 'address' }, host)}`);
+}
+
 async function askFacts({ uid, host, filter, from, to }: Props): Promise<Facts> {
-  const wanted = andFilters(filter, `host = ${literal({ kind: 'address' }, host)}`);
+  const wanted = flowsFilter(host, filter);
   const end = async (order: 'asc' | 'desc'): Promise<number | undefined> => {
     const params = { from, to, filter: wanted, order, limit: 1 };
     return (await callResource<FlowsPage>(uid, 'flows', { params })).flows[0]?.first;
