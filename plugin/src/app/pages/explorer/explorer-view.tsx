@@ -1,17 +1,7 @@
 /** The explorer's frame: where one is, the filter, the time, and the views of it. */
 import { css } from '@emotion/css';
 import type { GrafanaTheme2, TimeRange } from '@grafana/data';
-import {
-  Button,
-  FieldValidationMessage,
-  InlineSwitch,
-  Input,
-  Stack,
-  Tab,
-  TabsBar,
-  Text,
-  useStyles2,
-} from '@grafana/ui';
+import { Button, FieldValidationMessage, Input, Stack, Tab, TabsBar, Text, useStyles2 } from '@grafana/ui';
 import { parseTime } from '@netspectra/query';
 import type { ReactNode } from 'react';
 import { useMemo, useState } from 'react';
@@ -74,14 +64,18 @@ function PlaceFields({ place, onGo }: Pick<Props, 'place' | 'onGo'>) {
   switch (place.view) {
     case 'overview':
       return (
-        <InlineSwitch
-          id="netspectra-explorer-live"
-          label="Go on live"
-          title="The traffic by application goes on each second; choose a range that ends now"
-          showLabel
-          value={place.live}
-          onChange={(event) => onGo({ live: event.currentTarget.checked })}
-        />
+        <div>
+          <Button
+            size="sm"
+            variant={place.live ? 'primary' : 'secondary'}
+            icon={place.live ? 'pause' : 'play'}
+            aria-pressed={place.live}
+            tooltip="The traffic by application goes on each second; choose a range that ends now"
+            onClick={() => onGo({ live: !place.live })}
+          >
+            Live
+          </Button>
+        </div>
       );
     case 'host':
       return (
@@ -98,7 +92,7 @@ function PlaceFields({ place, onGo }: Pick<Props, 'place' | 'onGo'>) {
       return (
         <PlaceInput
           label="Moment"
-          placeholder="Such as 2026-01-31T14:05:00Z; none: the range against the time before"
+          placeholder="Such as 2026-01-31T14:05:00Z, to compare before and after it"
           value={momentText(place.at)}
           problem={
             place.at === '' || parseTime(place.at) !== undefined
