@@ -106,6 +106,7 @@ const looks = {
 export function timeSeries(named: Named, targets: readonly Target[], more: SeriesLook = {}): Draft {
   const { look = 'line', downwards, names = {}, interval, legend = 'list' } = more;
   const { drawStyle, lineWidth, fillOpacity, stacked } = looks[look];
+  const unit = unitOf(targets[0]?.measures[0]);
   const custom = {
     drawStyle,
     lineWidth,
@@ -118,6 +119,8 @@ export function timeSeries(named: Named, targets: readonly Target[], more: Serie
     stacking: { mode: stacked ? StackingMode.Normal : StackingMode.None, group: 'A' },
     // What is measured cannot be below zero, save where it is drawn downwards.
     ...(downwards === undefined ? { axisSoftMin: 0 } : {}),
+    // Shares that are all zero would get an axis up to 10,000 %.
+    ...(unit === 'percentunit' ? { axisSoftMax: 0.01 } : {}),
   } satisfies SeriesField;
   const options: SeriesOptions = {
     legend: legends[legend],
@@ -133,9 +136,9 @@ export function timeSeries(named: Named, targets: readonly Target[], more: Serie
     grey('other'),
   ];
   const defaults = {
-    unit: unitOf(targets[0]?.measures[0]),
+    unit,
     custom,
-    color: { mode: FieldColorModeId.PaletteClassicByName },
+    color: { mode: FieldColorModeId.PaletteClassic },
   };
   const draft = panel('timeseries', named, targets, options, { defaults, overrides });
   return interval === undefined ? draft : { ...draft, interval };
@@ -225,6 +228,8 @@ export function table(named: Named, target: Target, look: TableLook = {}): Draft
         { type: TableCellDisplayMode.Gauge, mode: BarGaugeDisplayMode.Basic, valueDisplayMode: 'text' },
         [
           { id: 'min', value: 0 },
+          // Else the highest number of all columns would be a full bar.
+          { id: 'fieldMinMax', value: true },
           { id: 'color', value: { mode: FieldColorModeId.Fixed, fixedColor: 'blue' } },
         ],
       ),
@@ -249,7 +254,7 @@ export function table(named: Named, target: Target, look: TableLook = {}): Draft
   // No unit for all: ports, VLANs and statuses are numbers, too, and no quantities.
   const defaults = {
     mappings: [nothing] as never,
-    custom: { align: 'auto', inspect: false, filterable: false },
+    custom: { align: 'auto', inspect: false, filterable: false, minWidth: 90, wrapHeaderText: true },
   };
   return panel('table', named, [target], options, { defaults, overrides });
 }
@@ -290,9 +295,13 @@ export function bars(named: Named, target: Target): Draft {
   const defaults = {
     unit: unitOf(target.measures[0]),
     min: 0,
-    color: { mode: FieldColorModeId.PaletteClassicByName },
+    mappings: [nothing] as never,
+    color: { mode: FieldColorModeId.PaletteClassic },
   };
-  return panel('bargauge', named, [target], options, { defaults, overrides: [] });
+  // The answer names its column by the measure; a bar is named by its group.
+  const group = target.groupBy.map((_key, i) => `\${__data.fields[${i}]}`).join(' ');
+  const overrides = target.measures.map((measure) => ofColumn(measure, 'displayName', group));
+  return panel('bargauge', named, [target], options, { defaults, overrides });
 }
 
 /** Of a Prometheus: expressions with the legend of each. */

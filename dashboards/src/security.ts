@@ -233,10 +233,10 @@ export const security = dashboard({
                   'Many failures point to malware that looks for its servers; many names, to data hidden in DNS.',
               },
               rows({
-                measures: ['dns_errors', 'dns_error_ratio', 'distinct_dns_name'],
+                measures: ['dns_errors', 'distinct_dns_name'],
                 groupBy: ['client_ip'],
                 limit: 15,
-                filter,
+                filter: within(filter, 'dns_rcode not in (NOERROR, "")'),
               }),
             ),
           ],
