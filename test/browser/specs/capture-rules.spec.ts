@@ -27,6 +27,8 @@ for (const theme of themes)
       await expect(form).toBeHidden();
       const row = content.getByRole('row').filter({ hasText: name });
       await expect(row).toContainText('udp and dst_port = 5060');
+      // The form's button has the focus again, in a colour that Grafana chose.
+      await row.getByRole('button', { name: `Edit ${name}` }).focus();
       await expectAccessible(page, content);
       await keepScreenshot(page, `capture-rules-filled-${theme}`);
 

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import '../../../testing/dom.js';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { factsOf, flowsFilter } from './host-facts.js';
 
 const known = {
