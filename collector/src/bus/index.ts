@@ -4,3 +4,5 @@ export { createJetStreamBus, type JetStreamBus, type JetStreamBusOptions } from 
 export { createMemoryBus } from './memory-bus.js';
 export { idText, isProbeId, parseId, probeIdLengthMax, subjectToken } from './message-id.js';
 export { partitionsMax, streamDefaults, type ConnectionOptions, type StreamOptions } from './options.js';
+export { createOutbox } from './outbox.js';
+export { openSpool, type Spool, type SpoolOptions, type SpoolState } from './spool.js';
