@@ -34,6 +34,7 @@ export const errorCatalogue = {
   NS_FILE_NOT_FOUND: kind('An input file does not exist or cannot be read', 2, 404),
   NS_INPUT_UNKNOWN_FORMAT: kind('An input file is not a capture file', 2, 400),
   NS_INPUT_DAMAGED: kind('An input file is damaged; what could be read was read', 3, 422),
+  NS_BUS_UNAVAILABLE: kind('The bus cannot be used: not reachable, or it refuses who we are', 1, 503, true),
   NS_PORT_IN_USE: kind('The address to listen on is taken', 1, 503),
   NS_CHDB_MISSING: kind('The embedded database is not installed', 1, 503),
   NS_DATA_DIR_IN_USE: kind('Another process has the data folder open', 1, 503, true),

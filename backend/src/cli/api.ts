@@ -11,7 +11,8 @@ import { UserError } from '../errors.js';
 import { accessConfig } from './access.js';
 import { openConfiguredEnrichment } from './enrichment.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
-import { openConfiguredStore, serviceOf, stopSignals, version } from './service.js';
+import { stopSignals, version } from './process.js';
+import { openConfiguredStore, serviceOf } from './service.js';
 
 export interface ApiOptions {
   config?: string;

@@ -77,6 +77,32 @@ function program(): Command {
       process.exitCode = await serveApi(options);
     });
 
+  top
+    .command('probe')
+    .description('Capture interfaces, or read a capture file, and publish the packets to the bus (NATS)')
+    .addOption(
+      new Option('--mode <mode>', 'probe captures and publishes, sub prints what is published')
+        .choices(['probe', 'sub'])
+        .default('probe'),
+    )
+    .option(
+      '--interface <name...>',
+      'interfaces to capture; any = all; default: capture.interfaces of the configuration',
+    )
+    .option('--read <file>', 'publish a capture file instead; - reads standard input')
+    .option('--filter <filter>', 'what to keep, in the filter language; default: capture.filter of the configuration')
+    .option('--packets', 'sub: a line for each packet instead of one for each message')
+    .option('--all', 'sub: begin with what the bus still holds, instead of what comes now')
+    .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
+    .option(
+      '--listen <address>',
+      'address of /metrics and /healthz, host:port; default: probe.listen of the configuration',
+    )
+    .action(async (options) => {
+      const { probe } = await import('./probe.js');
+      process.exitCode = await probe(options);
+    });
+
   const config = top.command('config').description('Check or show the configuration');
   config
     .command('check')

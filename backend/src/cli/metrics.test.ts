@@ -2,6 +2,8 @@
  * docs/metrics.md is made from the metrics themselves: `npx vitest run backend/src/cli/metrics.test.ts -u` writes it anew.
  * What a real Prometheus makes of them: test/integration/prometheus.test.ts.
  */
+import { emptyCounters } from '@netspectra/proto';
+import type { Probe } from '@netspectra/collector/probe';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +19,7 @@ import {
   registerStoreMetrics,
 } from './metrics.js';
 import type { EngineFigures, EnrichmentFigures } from './metrics.js';
+import { registerProbeMetrics } from './probe-metrics.js';
 import { serviceOf } from './service.js';
 
 const figures = (over: Partial<EngineFigures> = {}): EngineFigures => ({
@@ -114,7 +117,33 @@ const parts: readonly [title: string, text: string, prefix: RegExp][] = [
   ],
 ];
 
-function pageOf(up: readonly Told[], api: readonly Told[]): string {
+const probeText =
+  'What a probe tells at `probe.listen` ([probe.md](probe.md)); the label is the interface. Worth an alert: ' +
+  '`rate(netspectra_probe_kernel_dropped_total[1m])` or `rate(netspectra_probe_publish_dropped_total[1m])` above a thousandth of ' +
+  '`rate(netspectra_probe_packets_total[1m])`, and `netspectra_probe_bus_connected` or `netspectra_probe_interface_up` at 0.';
+
+/** The registry of a probe that captures nothing yet. */
+function probeRegistry(rings: Probe['rings'] = []): Registry {
+  const metrics = new Registry();
+  const publisher = {
+    connected: true,
+    unacknowledged: 0,
+    unacknowledgedBytes: 0,
+    spooled: 0,
+    spooledBytes: 0,
+    confirmed: 0,
+    confirmedBytes: 0,
+    duplicates: 0,
+    retries: 0,
+    refused: 0,
+    lost: 0,
+  };
+  const bus = { connected: true, reconnects: 0, lastError: '' };
+  registerProbeMetrics(metrics, { rings, queued: 0 }, () => ({ bus, publisher }));
+  return metrics;
+}
+
+function pageOf(up: readonly Told[], api: readonly Told[], probe: readonly Told[]): string {
   const alone = new Set(api.map(({ name }) => name));
   const rows = (prefix: RegExp): string =>
     up
@@ -148,7 +177,11 @@ rising (more flows than \`engine.flow_table.max_flows\`), \`netspectra_enrichmen
     ([title, text, prefix]) =>
       `\n## ${title}\n\n${text}\n\n| metric | type | process | meaning |\n| --- | --- | --- | --- |\n${rows(prefix)}\n`,
   );
-  return head + sections.join('');
+  const probeRows = probe.map(
+    ({ name, type, help, labels }) =>
+      `| \`${name}${labels.length ? `{${labels.join(',')}}` : ''}\` | ${type} | probe | ${help} |`,
+  );
+  return `${head}${sections.join('')}\n## Probe\n\n${probeText}\n\n| metric | type | process | meaning |\n| --- | --- | --- | --- |\n${probeRows.join('\n')}\n`;
 }
 
 describe('metrics', () => {
@@ -158,7 +191,7 @@ describe('metrics', () => {
     const told = up.filter(({ name }) => parts.some(([, , prefix]) => prefix.test(name)));
     expect(told.map(({ name }) => name)).toEqual(up.map(({ name }) => name));
     expect(api.filter(({ name }) => !up.some((other) => other.name === name))).toEqual([]);
-    await expect(pageOf(up, api)).toMatchFileSnapshot('../../../docs/metrics.md');
+    await expect(pageOf(up, api, toldBy(probeRegistry()))).toMatchFileSnapshot('../../../docs/metrics.md');
   });
 
   it('show what the engine and the writer tell, counters as counters', async () => {
@@ -188,6 +221,37 @@ describe('metrics', () => {
     }
     const byTable = (await registry.metrics()).match(/^netspectra_store_rows_total\{/gm);
     expect(byTable).toHaveLength(Object.keys(tables).length);
+  });
+
+  it('show what each interface of a probe saw and lost, rings of one added up', async () => {
+    const live = { received: 0, delivered: 0, dropped: 0, freezes: 2, badBlocks: 0 };
+    const ring = (name: string, received: number, state: 'up' | 'down') => ({
+      interface: name,
+      epoch: 1n,
+      report: {
+        counters: { ...emptyCounters(), received, kernelDropped: 1, held: 3, reasons: { 1: 2 } },
+        live,
+        state,
+        messages: 0,
+        filter: '',
+      },
+    });
+    const text = await probeRegistry([
+      ring('eth0', 10, 'up'),
+      ring('eth0', 5, 'up'),
+      ring('eth1', 7, 'down'),
+    ]).metrics();
+    expect(text.split('\n')).toEqual(
+      expect.arrayContaining([
+        'netspectra_probe_packets_total{interface="eth0"} 15',
+        'netspectra_probe_packets_total{interface="eth1"} 7',
+        'netspectra_probe_kernel_dropped_total{interface="eth0"} 2',
+        'netspectra_probe_freezes_total{interface="eth1"} 2',
+        'netspectra_probe_interface_up{interface="eth1"} 0',
+        'netspectra_probe_held_packets 9',
+      ]),
+    );
+    expect(text).toMatch(/netspectra_probe_decode_errors_total\{reason="[a-z_]+"\} 6/);
   });
 
   it('show what became of databases and of questions for names', async () => {

@@ -196,7 +196,7 @@ export function registerStoreMetrics(registry: Registry, counters: () => WriterC
 }
 
 /** A counter whose value lives elsewhere. */
-function counted(registry: Registry, name: string, help: string, read: () => number): void {
+export function counted(registry: Registry, name: string, help: string, read: () => number): void {
   new Counter({
     name,
     help,
@@ -209,7 +209,7 @@ function counted(registry: Registry, name: string, help: string, read: () => num
 }
 
 /** The same, by a label with a fixed set of values. */
-function countedBy<Label extends string>(
+export function countedBy<Label extends string>(
   registry: Registry,
   name: string,
   help: string,

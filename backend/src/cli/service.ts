@@ -1,5 +1,4 @@
-/** What `up` and `api` share: the store of the configuration, the API over it, and how a process is asked to end. */
-import { createRequire } from 'node:module';
+/** What `up` and `api` share: the store of the configuration, and the API over it. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createApi } from '../api/index.js';
@@ -9,8 +8,7 @@ import { openStore } from '../storage/index.js';
 import type { Store, StoreTarget } from '../storage/index.js';
 import { guardApi } from './access.js';
 import type { ApiGuard } from './access.js';
-
-export const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+import { version } from './process.js';
 
 function storeTarget({ storage }: Config): StoreTarget {
   const { url, user, password, database, tls } = storage.clickhouse;
@@ -67,29 +65,4 @@ export function serviceOf(
     },
   );
   return { api, guard };
-}
-
-/**
- * SIGINT and SIGTERM ask a process to end: `asked` resolves at the first, the second ends it at once.
- * @param onAsk called at the first signal, before `asked` resolves
- */
-export function stopSignals(onAsk: () => void = () => {}): { readonly asked: Promise<void>; release(): void } {
-  let stopping = false;
-  let wake: () => void = () => {};
-  const asked = new Promise<void>((resolve) => (wake = resolve));
-  const onSignal = (): void => {
-    if (stopping) process.exit(1); // asked twice: whoever asks does not want to wait
-    stopping = true;
-    onAsk();
-    wake();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return {
-    asked,
-    release: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
-  };
 }

@@ -36,7 +36,8 @@ import {
   registerProcessMetrics,
   registerStoreMetrics,
 } from './metrics.js';
-import { openConfiguredStore, serviceOf, stopSignals, version } from './service.js';
+import { stopSignals, version } from './process.js';
+import { openConfiguredStore, serviceOf } from './service.js';
 import { takeStandardInput } from './standard-input.js';
 
 export interface UpOptions {

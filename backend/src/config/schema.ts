@@ -40,6 +40,8 @@ const secret = (description: string) => Type.String({ description, maxLength: 4_
 const megabyte = 1024 ** 2;
 const gigabyte = 1024 ** 3;
 
+const payloadModes = ['none', 'applications', 'all'] as const;
+const timestampSources = ['kernel', 'hardware'] as const;
 const authModes = ['loopback-open', 'token'] as const;
 const clientCertificateModes = ['none', 'optional', 'required'] as const;
 const grantedRoles = ['viewer', 'editor', 'admin'] as const;
@@ -55,12 +57,141 @@ export const configSchema = Type.Object(
         expected: '1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first',
         default: 'local',
       }),
+      listen: Type.String({
+        description: 'Address and port of its /metrics and /healthz; loopback unless changed. Port 0 takes a free one.',
+        pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[^:\\[\\]\\s]+):\\d{1,5}$',
+        expected: 'host:port like 127.0.0.1:8081 or [::1]:8081',
+        default: '127.0.0.1:8081',
+      }),
+      batch_rows: whole('Packets of one ring that are gathered before they are published, at most.', {
+        minimum: 64,
+        maximum: 65_536,
+        default: 16_384,
+      }),
+      batch_interval: seconds('A packet waits so long for others at most.', {
+        minimum: 0.001,
+        maximum: 10,
+        default: 0.05,
+      }),
+      idle_interval: seconds('A partition without packets is told after so long that there were none.', {
+        minimum: 1,
+        maximum: 3_600,
+        default: 5,
+      }),
+      queue_bytes: bytes(
+        'Messages in memory that the bus has not taken; what is captured beyond is dropped and counted.',
+        {
+          minimum: megabyte,
+          maximum: gigabyte,
+          default: 32 * megabyte,
+        },
+      ),
+      drain_timeout: seconds('When it is stopped, it waits so long for the bus to confirm.', {
+        minimum: 0,
+        maximum: 600,
+        default: 10,
+      }),
     }),
     capture: section('Where packets come from.', {
+      interfaces: Type.Array(Type.String({ minLength: 1, maxLength: 15 }), {
+        description: 'Interfaces to capture when none are named on the command line; any = all of them.',
+        maxItems: 64,
+        default: [],
+      }),
+      filter: Type.String({
+        description: 'What is captured, in the filter language; empty = everything.',
+        maxLength: 16_384,
+        default: '',
+      }),
+      sampling_rate: whole('One packet of so many is captured, picked at random by the kernel; 1 = all.', {
+        minimum: 1,
+        maximum: 65_535,
+        default: 1,
+      }),
+      snap_length: whole('Bytes captured of a packet at most; 0 = as many as the payload setting needs.', {
+        minimum: 0,
+        maximum: 262_144,
+        default: 0,
+      }),
+      payload: Type.Unsafe<(typeof payloadModes)[number]>(
+        Type.String({
+          description:
+            'Payload that is published: none, applications = what DNS, HTTP and TLS are read from, all = whatever is captured.',
+          enum: [...payloadModes],
+          default: 'applications',
+        }),
+      ),
+      promiscuous: Type.Boolean({ description: 'Also packets that are not for this machine.', default: true }),
+      rings: whole('Rings of an interface, each with a thread of its own; packets go to them by flow.', {
+        minimum: 1,
+        maximum: 64,
+        default: 1,
+      }),
+      ring_bytes: bytes('Memory of a ring, in which packets wait to be read.', {
+        minimum: 2 * megabyte,
+        maximum: 2 * gigabyte,
+        default: 32 * megabyte,
+      }),
+      timestamps: Type.Unsafe<(typeof timestampSources)[number]>(
+        Type.String({
+          description: 'Who stamps packets: the kernel, or the card where it can (needs CAP_NET_ADMIN).',
+          enum: [...timestampSources],
+          default: 'kernel',
+        }),
+      ),
       files: Type.Array(Type.String({ minLength: 1, maxLength: 4_096 }), {
         description: 'Capture files to read when none are named on the command line.',
         maxItems: 10_000,
         default: [],
+      }),
+    }),
+    bus: section('NATS JetStream, between probes and engines.', {
+      servers: Type.Array(
+        Type.String({
+          pattern: '^(nats|tls)://[^\\s/@?#]+$',
+          expected: 'nats://host:4222 or tls://host:4222, without user and password',
+          maxLength: 2_048,
+        }),
+        {
+          description: 'Servers of one cluster.',
+          minItems: 1,
+          maxItems: 64,
+          default: ['nats://127.0.0.1:4222'],
+        },
+      ),
+      user: Type.String({ description: 'User name; empty = none.', maxLength: 256, default: '' }),
+      password: secret('Password.'),
+      token: secret('Token, in place of user and password.'),
+      nkey_file: file('File with the seed of an NKey.'),
+      credentials_file: file('Credentials file (.creds) with JWT and seed.'),
+      tls: section('Certificates for tls:// (PEM files).', {
+        ca_file: file('Authority to trust besides the usual ones; empty = the usual ones.'),
+        cert_file: file('Client certificate; needs key_file.'),
+        key_file: file("The client certificate's key."),
+      }),
+      partitions: whole(
+        'Into how many partitions packets are cut; the same for everybody, and fixed for the life of a store.',
+        {
+          minimum: 1,
+          maximum: 1_024,
+          default: 16,
+        },
+      ),
+      replicas: whole('Copies of each stream in a NATS cluster.', { minimum: 1, maximum: 5, default: 1 }),
+      stream_bytes: bytes("A partition's stream at most; a full one refuses what is new.", {
+        minimum: megabyte,
+        maximum: 64 * 1024 * gigabyte,
+        default: gigabyte,
+      }),
+      message_bytes: bytes('Largest message; the servers must take it (max_payload).', {
+        minimum: 64 * 1024,
+        maximum: 64 * megabyte,
+        default: megabyte,
+      }),
+      window_bytes: bytes('Messages on their way that are not confirmed yet, at most.', {
+        minimum: megabyte,
+        maximum: gigabyte,
+        default: 16 * megabyte,
       }),
     }),
     engine: section('What is computed, and how much it may use.', {

@@ -1,0 +1,171 @@
+/** Prometheus metrics of a probe. Its interfaces are the only label that is not fixed; the configuration bounds them. */
+import { decodeReasonNames } from '@netspectra/collector/decode';
+import type { BusState, PublisherState } from '@netspectra/collector/bus';
+import type { CaptureReport } from '@netspectra/collector/probe';
+import { Counter, Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { counted, countedBy } from './metrics.js';
+import { totals } from './probe-health.js';
+import type { ProbeFigures } from './probe-health.js';
+
+/** What the probe's way to the bus tells. */
+export interface ProbeBusFigures {
+  readonly bus: BusState;
+  readonly publisher: PublisherState;
+}
+
+export function registerProbeMetrics(registry: Registry, probe: ProbeFigures, figures: () => ProbeBusFigures): void {
+  perInterface(
+    registry,
+    probe,
+    'netspectra_probe_packets_total',
+    'Packets that matched the kernel filter, dropped ones included',
+    (report) => report.counters.received,
+  );
+  perInterface(
+    registry,
+    probe,
+    'netspectra_probe_bytes_total',
+    'Bytes on the wire of the packets that were decoded',
+    (report) => report.counters.bytes,
+  );
+  perInterface(
+    registry,
+    probe,
+    'netspectra_probe_kernel_dropped_total',
+    'Packets for which the ring had no room',
+    (report) => report.counters.kernelDropped,
+  );
+  perInterface(
+    registry,
+    probe,
+    'netspectra_probe_freezes_total',
+    'How often the ring was full and the kernel stopped writing',
+    (report) => report.live.freezes,
+  );
+  perInterface(
+    registry,
+    probe,
+    'netspectra_probe_filtered_total',
+    'Packets that the probe left out by its filter; those the kernel leaves out are not counted',
+    (report) => report.counters.filtered,
+  );
+  perInterface(
+    registry,
+    probe,
+    'netspectra_probe_publish_dropped_total',
+    'Packets given up because the bus took no more',
+    (report) => report.counters.publishDropped,
+  );
+  new Gauge({
+    name: 'netspectra_probe_interface_up',
+    help: '1 where the interface is up, 0 where it is down or gone',
+    labelNames: ['interface'],
+    registers: [registry],
+    collect() {
+      for (const { interface: name, report } of probe.rings)
+        this.set({ interface: name }, !report || report.state === 'up' ? 1 : 0);
+    },
+  });
+  countedBy(
+    registry,
+    'netspectra_probe_decode_errors_total',
+    'Packets that could not be decoded to the end, by reason',
+    'reason',
+    () => reasonsOf(probe),
+  );
+  counted(
+    registry,
+    'netspectra_probe_messages_confirmed_total',
+    'Messages that the bus confirmed',
+    () => figures().publisher.confirmed,
+  );
+  counted(
+    registry,
+    'netspectra_probe_bytes_confirmed_total',
+    'Bytes of these messages',
+    () => figures().publisher.confirmedBytes,
+  );
+  counted(
+    registry,
+    'netspectra_probe_duplicates_total',
+    'Confirmed messages that the bus had already',
+    () => figures().publisher.duplicates,
+  );
+  counted(registry, 'netspectra_probe_retries_total', 'Sends that were tried again', () => figures().publisher.retries);
+  counted(
+    registry,
+    'netspectra_probe_refused_total',
+    'Sends that the bus refused because a stream is full',
+    () => figures().publisher.refused,
+  );
+  counted(
+    registry,
+    'netspectra_probe_reconnects_total',
+    'Connections to the bus that were made anew',
+    () => figures().bus.reconnects,
+  );
+  gauge(registry, 'netspectra_probe_bus_connected', '1 while there is a connection to the bus', () =>
+    figures().bus.connected ? 1 : 0,
+  );
+  gauge(registry, 'netspectra_probe_queued_messages', 'Messages that wait for the publisher', () => probe.queued);
+  gauge(
+    registry,
+    'netspectra_probe_unacknowledged_bytes',
+    'Bytes of messages that were sent and not confirmed yet',
+    () => figures().publisher.unacknowledgedBytes,
+  );
+  gauge(
+    registry,
+    'netspectra_probe_spooled_bytes',
+    'Bytes of messages that wait on disk',
+    () => figures().publisher.spooledBytes,
+  );
+  gauge(
+    registry,
+    'netspectra_probe_held_packets',
+    'Packets of messages that are not confirmed yet',
+    () => totals(probe).held,
+  );
+}
+
+function perInterface(
+  registry: Registry,
+  probe: ProbeFigures,
+  name: string,
+  help: string,
+  read: (report: CaptureReport) => number,
+): void {
+  new Counter({
+    name,
+    help,
+    labelNames: ['interface'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { interface: label, report } of probe.rings) this.inc({ interface: label }, report ? read(report) : 0);
+    },
+  });
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+function reasonsOf(probe: ProbeFigures): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const { report } of probe.rings) {
+    for (const [reason, packets] of Object.entries(report?.counters.reasons ?? {})) {
+      const name = decodeReasonNames[Number(reason)] ?? 'unknown';
+      sums[name] = (sums[name] ?? 0) + packets;
+    }
+  }
+  return sums;
+}

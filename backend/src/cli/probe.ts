@@ -1,0 +1,273 @@
+/**
+ * `netspectra probe`: captures interfaces, or reads a capture file, and publishes the packets to the bus. SIGINT or SIGTERM
+ * ends it: what is in the rings is published, then exit code 0. `--mode sub` prints what is published.
+ */
+import { randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
+import { openCaptureFile, openCaptureStream } from '@netspectra/collector';
+import { compilePacketFilter } from '@netspectra/collector/filter';
+import type { PacketFilter } from '@netspectra/collector/filter';
+import { subjectToken } from '@netspectra/collector/bus';
+import type { JetStreamBus, Publisher } from '@netspectra/collector/bus';
+import { createProbe, publishFile } from '@netspectra/collector/probe';
+import type { Probe } from '@netspectra/collector/probe';
+import { captureFilter, parseFilter } from '@netspectra/query';
+import pino from 'pino';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { loadConfig } from '../config/index.js';
+import type { Config } from '../config/index.js';
+import { taskSchemas } from '../engine/tasks/index.js';
+import { UserError } from '../errors.js';
+import { busUserError, openConfiguredBus } from './bus.js';
+import { damageLines } from './damage.js';
+import { fileEpoch } from './file-identity.js';
+import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
+import { registerProcessMetrics } from './metrics.js';
+import { HealthWatch, totals } from './probe-health.js';
+import { serveProbe } from './probe-http.js';
+import { registerProbeMetrics } from './probe-metrics.js';
+import { printMessages } from './probe-sub.js';
+import { stopSignals, version } from './process.js';
+
+export interface ProbeCommandOptions {
+  mode: 'probe' | 'sub';
+  interface?: string[];
+  read?: string;
+  filter?: string;
+  packets?: boolean;
+  all?: boolean;
+  config?: string;
+  listen?: string;
+}
+
+/** With headers only, enough for tunnels, tags and long extension chains. */
+const headerSnapLength = 256;
+/** Whole packets, segmentation offload included. */
+const payloadSnapLength = 65_535;
+const connectMilliseconds = 10_000;
+const statusMilliseconds = 1_000;
+/** a filter in a control message, with what is around it */
+const controlBytesMax = 32 * 1024;
+
+/** @returns exit code */
+export async function probe(options: ProbeCommandOptions): Promise<number> {
+  const loaded = loadConfig({ path: options.config, env: process.env, taskSchemas: taskSchemas() });
+  const { capture } = loaded;
+  const config: Config = {
+    ...loaded,
+    probe: { ...loaded.probe, listen: options.listen ?? loaded.probe.listen },
+    capture: {
+      ...capture,
+      filter: options.filter ?? capture.filter,
+      interfaces: [...new Set(options.interface ?? capture.interfaces)],
+    },
+  };
+  const filter = checkedFilter(config);
+  if (options.mode === 'probe' && options.read === undefined && config.capture.interfaces.length === 0) {
+    throw new UserError('NS_USAGE', 'nothing to capture: name an interface (--interface eth0) or a file (--read FILE)');
+  }
+  if (options.read !== undefined && options.interface) {
+    throw new UserError('NS_USAGE', '--interface and --read exclude each other: run one probe for each');
+  }
+  if (options.read !== undefined) await checkInputs([options.read]);
+  const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+  const bus = openConfiguredBus(config, `netspectra probe ${config.probe.id}`, logger);
+  try {
+    if (options.mode === 'sub') return await printMessages(bus, options, stopSignals);
+    if (options.read !== undefined) return await publishOne(config, options.read, filter, bus, logger);
+    return await captureInterfaces(config, bus, logger);
+  } catch (error) {
+    throw busUserError(error);
+  } finally {
+    await bus.close();
+  }
+}
+
+/** The filter of the configuration for packets, or null when it keeps all. @throws UserError NS_FILTER_INVALID */
+function checkedFilter({ capture, probe: { id } }: Config): PacketFilter | null {
+  const result = captureFilter(capture.filter);
+  if (!result.ok) {
+    const reason = result.reasons[0]!;
+    throw new UserError('NS_FILTER_INVALID', `capture filter, column ${reason.column}: ${reason.message}`);
+  }
+  const parsed = parseFilter(capture.filter);
+  const compiled = parsed.ok ? compilePacketFilter(parsed.filter, { probe: id }) : undefined;
+  return parsed.ok && parsed.filter.kind !== 'all' && compiled?.ok ? compiled.filter : null;
+}
+
+async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logger): Promise<number> {
+  const { capture } = config;
+  let publisher: Publisher | undefined;
+  const running = createProbe(
+    {
+      publisher: (told) => (publisher = bus.publisher({ windowBytes: config.bus.window_bytes, ...told })),
+      log: logger,
+    },
+    {
+      probe: config.probe.id,
+      interfaces: capture.interfaces,
+      ringsPerInterface: capture.rings,
+      partitions: config.bus.partitions,
+      samplingRate: capture.sampling_rate,
+      payload: capture.payload,
+      rowsMax: config.probe.batch_rows,
+      messageBytesMax: config.bus.message_bytes,
+      filter: capture.filter,
+      flushMilliseconds: config.probe.batch_interval * 1000,
+      idleMilliseconds: config.probe.idle_interval * 1000,
+      queueBytesMax: config.probe.queue_bytes,
+      live: {
+        promiscuous: capture.promiscuous,
+        snapLength: capture.snap_length || (capture.payload === 'none' ? headerSnapLength : payloadSnapLength),
+        ringBytes: capture.ring_bytes,
+        blockTimeoutMilliseconds: 10,
+        hardwareTimestamps: capture.timestamps === 'hardware',
+      },
+    },
+  );
+  const watch = new HealthWatch(running, () => bus.state);
+  const metrics = new Registry();
+  registerProcessMetrics(metrics, version);
+  registerProbeMetrics(metrics, running, () => ({ bus: bus.state, publisher: publisher!.state }));
+  const stop = stopSignals();
+  // Wrong certificates and credentials do not mend themselves; a bus that is not there yet may come.
+  const refused = bus.ready().then(
+    () => prepareStreams(bus, logger),
+    (error: unknown) => Promise.reject(error),
+  );
+  const neverReady = new Promise<never>((_, reject) => refused.catch(reject));
+  neverReady.catch(() => {});
+  const http = await serveProbe(config.probe.listen, metrics, () => watch.health());
+  let unhear = (): void => {};
+  let status: NodeJS.Timeout | undefined;
+  try {
+    await running.start();
+    unhear = hearControl(bus, config.probe.id, running, logger);
+    status = setInterval(() => tellStatus(bus, config.probe.id, running, watch), statusMilliseconds);
+    logger.info({ interfaces: capture.interfaces, address: http.address }, 'capturing');
+    process.stderr.write(
+      `netspectra: capturing ${capture.interfaces.join(', ')} as ${config.probe.id}, ${http.address}/metrics; Ctrl-C ends\n`,
+    );
+    await Promise.race([stop.asked, running.failed, neverReady]);
+    return 0;
+  } finally {
+    clearInterval(status);
+    unhear();
+    const left = await running.stop(config.probe.drain_timeout * 1000);
+    if (left > 0) logger.warn({ messages: left }, 'messages are not known to be on the bus; their packets are lost');
+    const { received, kernelDropped, publishDropped } = totals(running);
+    logger.info({ received, kernelDropped, publishDropped }, 'capture ended');
+    await http.close();
+    stop.release();
+  }
+}
+
+/** Make the streams that are missing. Who may not make streams finds them made by an engine. */
+async function prepareStreams(bus: JetStreamBus, logger: Logger): Promise<void> {
+  try {
+    for (const drift of await bus.ensureStreams()) {
+      logger.warn(drift, drift.corrected ? 'a setting of a stream was set right' : 'a stream has another setting');
+    }
+  } catch (error) {
+    logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the streams were not looked at');
+  }
+}
+
+/** `netspectra.control.probe.<id>` with {"filter": "…"} changes what is captured. */
+function hearControl(bus: JetStreamBus, id: string, running: Probe, logger: Logger): () => void {
+  return bus.listen(`netspectra.control.probe.${subjectToken(id)}`, (_, bytes) => {
+    const filter = bytes.length <= controlBytesMax ? filterOf(bytes) : undefined;
+    const result = filter === undefined ? undefined : captureFilter(filter);
+    if (filter === undefined || !result?.ok) {
+      logger.warn(
+        { reason: result?.ok === false ? result.reasons[0]?.message : 'not understood' },
+        'a control message was refused',
+      );
+      return;
+    }
+    logger.info({ filter }, 'another capture filter');
+    running.filter(filter);
+  });
+}
+
+function filterOf(bytes: Uint8Array): string | undefined {
+  try {
+    const message = JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+    if (typeof message !== 'object' || message === null || !('filter' in message)) return undefined;
+    return typeof message.filter === 'string' ? message.filter : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `netspectra.live.probe.<id>`, once a second: counters, health, and what the probe itself uses. */
+function tellStatus(bus: JetStreamBus, id: string, running: Probe, watch: HealthWatch): void {
+  watch.sample();
+  const { user, system } = process.cpuUsage();
+  const status = {
+    probe: id,
+    time: new Date().toISOString(),
+    ...totals(running),
+    health: watch.health(),
+    cpu_seconds: (user + system) / 1e6,
+    memory_bytes: process.memoryUsage.rss(),
+    interfaces: running.rings.map(({ interface: name, report }) => ({
+      name,
+      state: report?.state ?? 'up',
+      filter: report?.filter ?? '',
+    })),
+  };
+  bus.send(`netspectra.live.probe.${subjectToken(id)}`, new TextEncoder().encode(JSON.stringify(status)));
+}
+
+async function publishOne(
+  config: Config,
+  file: string,
+  filter: PacketFilter | null,
+  bus: JetStreamBus,
+  logger: Logger,
+): Promise<number> {
+  const standardInput = file === '-' ? process.stdin : null;
+  const stop = stopSignals(() => standardInput?.destroy());
+  const ended = new AbortController();
+  void stop.asked.then(() => ended.abort());
+  try {
+    await bus.ready(connectMilliseconds);
+    await prepareStreams(bus, logger);
+    const capture = standardInput
+      ? await openCaptureStream(standardInput, inputName(file))
+      : await openCaptureFile(file);
+    const publisher = bus.publisher({ windowBytes: config.bus.window_bytes });
+    const report = await publishFile(capture, publisher, {
+      probe: config.probe.id,
+      epoch: standardInput ? randomBytes(8).readBigUInt64BE(0) : await fileEpoch(file),
+      source: basename(inputName(file)),
+      partitions: config.bus.partitions,
+      payload: config.capture.payload,
+      rowsMax: config.probe.batch_rows,
+      messageBytesMax: config.bus.message_bytes,
+      filter,
+      stop: ended.signal,
+    });
+    const left = await publisher.close(config.probe.drain_timeout * 1000);
+    if (isNoCapture(report.state, report.streamDamage)) throw noCaptureError(file, report.state);
+    const { received, filtered } = report.counters;
+    logger.info(
+      { file, packets: received, filtered, messages: report.messages, duplicates: publisher.state.duplicates },
+      'capture published',
+    );
+    if (left.length > 0) {
+      throw new UserError(
+        'NS_BUS_UNAVAILABLE',
+        `${left.length} messages of ${file} were not confirmed in time; run it again, nothing counts twice`,
+      );
+    }
+    const lines = damageLines(file, report.state, report.streamDamage);
+    for (const line of lines) process.stderr.write(`netspectra: ${line}\n`);
+    return lines.length > 0 ? 3 : 0;
+  } finally {
+    stop.release();
+    standardInput?.destroy();
+  }
+}
