@@ -211,6 +211,9 @@ const nothing = {
   options: { match: 'empty', result: { text: '(none)', color: 'text', index: 0 } },
 };
 
+/** Columns whose texts are long: addresses, names. */
+const wideColumn = /_ip(?:\/|$)|_name$|_host$|_path$|_user_agent$/;
+
 /** A row for each group; values lead on to what is known of them. */
 export function table(named: Named, target: Target, look: TableLook = {}): Draft {
   const { bars = target.measures.slice(0, 1), steps = {}, hidden = [], widths = {} } = look;
@@ -220,6 +223,7 @@ export function table(named: Named, target: Target, look: TableLook = {}): Draft
       const links = linksOf(column);
       return links.length === 0 ? [] : [ofColumn(column, 'links', links)];
     }),
+    ...columns.filter((column) => wideColumn.test(column)).map((column) => ofColumn(column, 'custom.minWidth', 140)),
     ...target.measures.map((measure) => ofColumn(measure, 'unit', unitOf(measure))),
     ...bars.map((measure) =>
       ofColumn(
