@@ -6,3 +6,4 @@ export { idText, isProbeId, parseId, probeIdLengthMax, subjectToken } from './me
 export { partitionsMax, streamDefaults, type ConnectionOptions, type StreamOptions } from './options.js';
 export { createOutbox } from './outbox.js';
 export { openSpool, type Spool, type SpoolOptions, type SpoolState } from './spool.js';
+export { createMemoryRecords, createNatsRecords, type Records, type StoredRecord } from './records.js';
