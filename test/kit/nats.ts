@@ -43,7 +43,15 @@ export async function startNats({ configuration = '', scheme = 'nats' }: NatsOpt
   );
   let child = launch(file);
   const answers = async (): Promise<void> => {
-    await until('nats-server answers', () => greets(port), 10_000);
+    await until(
+      'nats-server answers',
+      () => {
+        if (child.exitCode !== null)
+          throw new Error(`nats-server ended at once; try nats-server -c with:\n${configuration}`);
+        return greets(port);
+      },
+      10_000,
+    );
   };
   await answers();
   const kill = async (): Promise<void> => {
