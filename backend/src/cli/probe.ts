@@ -150,17 +150,25 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
       `netspectra: capturing ${capture.interfaces.join(', ')} as ${config.probe.id}, ${http.address}/metrics; Ctrl-C ends\n`,
     );
     await Promise.race([stop.asked, running.failed, neverReady]);
-    return 0;
+    return (await drain(running, config, logger)) ? 0 : 1;
   } finally {
     clearInterval(status);
     unhear();
-    const left = await running.stop(config.probe.drain_timeout * 1000);
-    if (left > 0) logger.warn({ messages: left }, 'messages are not known to be on the bus; their packets are lost');
-    const { received, kernelDropped, publishDropped } = totals(running);
-    logger.info({ received, kernelDropped, publishDropped }, 'capture ended');
+    await running.stop(0); // after an error; else it has stopped
     await http.close();
     stop.release();
   }
+}
+
+/** Publish what is in the rings, and end. @returns whether all of it is on the bus */
+async function drain(running: Probe, config: Config, logger: Logger): Promise<boolean> {
+  const left = await running.stop(config.probe.drain_timeout * 1000);
+  if (left > 0) {
+    logger.warn({ messages: left }, 'messages are not known to be on the bus; their packets may be lost');
+  }
+  const { received, kernelDropped, publishDropped } = totals(running);
+  logger.info({ received, kernelDropped, publishDropped }, 'capture ended');
+  return left === 0;
 }
 
 /** Make the streams that are missing. Who may not make streams finds them made by an engine. */
