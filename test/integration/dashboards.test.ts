@@ -9,9 +9,13 @@ import { join } from 'node:path';
 import type { Dashboard, Panel } from '@grafana/schema';
 import { findDimension, findMeasure, parseGroupKey } from '@netspectra/query';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { migrateQuery } from '../../plugin/server/src/contract/query.js';
-import { askAlerts } from '../../plugin/src/datasource/annotations/ask.js';
-import { annotationTarget } from '../../plugin/src/datasource/annotations/query.js';
+import { migrateQuery, newQuery } from '../../plugin/server/src/contract/query.js';
+import {
+  annotationRefId,
+  annotationTarget,
+  fillAlerts,
+  isAlertsQuery,
+} from '../../plugin/src/datasource/annotations/query.js';
 import type { ResourceCaller } from '../../plugin/src/datasource/resources/values.js';
 import { askValues } from '../../plugin/src/datasource/resources/values.js';
 import { fillQuery } from '../../plugin/src/datasource/template/variables.js';
@@ -245,7 +249,7 @@ const empty: Readonly<Record<string, string>> = {
 /** The query as the front end sends it. */
 const filled = (target: Record<string, unknown>, values: Readonly<Record<string, Chosen>>): object => {
   const query = { ...migrateQuery(target), refId: String(target['refId']) } as NetSpectraQuery;
-  if (target['queryType'] === 'alerts') return annotationTarget(target, query);
+  if (isAlertsQuery(query)) return fillAlerts(query, {}, replaceWith(values));
   return fillQuery(query, {}, replaceWith(values));
 };
 
@@ -372,9 +376,20 @@ describe.each(all)('%s over the sample capture', (_file, dashboard) => {
     const queries = (dashboard.annotations?.list ?? []).filter((each) => each.datasource?.type === ours);
     expect(queries.map(({ name }) => name)).toEqual(['Alerts', 'Detector events']);
     for (const { target } of queries) {
-      const { alerts } = annotationTarget(target, {} as NetSpectraQuery);
-      expect(Object.keys(alerts)).toEqual(['kind']);
-      expect(await askAlerts(caller, alerts, { from: range.from, to: range.to } as never)).toEqual([]);
+      const query = annotationTarget(target, { ...newQuery, refId: annotationRefId });
+      expect(Object.keys(query.alerts)).toEqual(['kind']);
+      const answers = await plugin.client.query(datasource(), [
+        { ...range, refId: annotationRefId, query, maxDataPoints: 400, intervalMs: 1_000 },
+      ]);
+      expect(answers[annotationRefId]).toMatchObject({ error: '', status: 200 });
+      expect(answers[annotationRefId]!.frames[0]!.fields.map(({ name }) => name).slice(0, 6)).toEqual([
+        'time',
+        'timeEnd',
+        'title',
+        'text',
+        'tags',
+        'id',
+      ]);
     }
   });
 });

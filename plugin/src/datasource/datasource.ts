@@ -5,6 +5,7 @@
 import type {
   AdHocVariableFilter,
   CoreApp,
+  DataFrame,
   DataQueryRequest,
   DataQueryResponse,
   DataSourceGetTagKeysOptions,
@@ -21,12 +22,10 @@ import type { TemplateSrv } from '@grafana/runtime';
 import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
 import { dimensions } from '@netspectra/query';
 import type { Observable } from 'rxjs';
-import { forkJoin, from, map, merge, of } from 'rxjs';
+import { map } from 'rxjs';
 import { newQuery } from '../../server/src/contract/query.js';
 import { annotationFrame } from './annotations/frames.js';
-import { askAlerts } from './annotations/ask.js';
-import type { AnnotationTarget } from './annotations/query.js';
-import { isAnnotationTarget } from './annotations/query.js';
+import { annotationRefId, fillAlerts, isAlertsQuery } from './annotations/query.js';
 import { NetSpectraAnnotations } from './annotations/support.js';
 import { displayText } from './model/display-text.js';
 import { addValue, hasValue, toggleValue } from './model/explore-filters.js';
@@ -56,30 +55,15 @@ export class NetSpectraDatasource
     this.replace = (text, scoped, format) => templateSrv.replace(text, scoped, format);
   }
 
-  /** Annotations ask the list of alerts; everything else goes to the server side. */
+  /** All of it runs on the server side; texts of annotations are then written as Grafana draws them. */
   override query(request: DataQueryRequest<NetSpectraQuery>): Observable<DataQueryResponse> {
     const targets = request.targets.filter((target) => target.hide !== true);
-    const alerts = targets.filter(isAnnotationTarget);
-    const rest = targets.filter((target) => !isAnnotationTarget(target));
-    if (alerts.length === 0) return super.query({ ...request, targets: rest });
-    const annotations = this.queryAlerts(request, alerts);
-    return rest.length === 0 ? annotations : merge(annotations, super.query({ ...request, targets: rest }));
-  }
-
-  private queryAlerts(
-    { range, scopedVars }: DataQueryRequest<NetSpectraQuery>,
-    targets: readonly AnnotationTarget[],
-  ): Observable<DataQueryResponse> {
-    const frames = targets.map(({ refId, alerts }) => {
-      const { search, source, ...rest } = alerts;
-      const filter = {
-        ...rest,
-        ...(search === undefined ? {} : { search: this.replace(search, scopedVars) }),
-        ...(source === undefined ? {} : { source: this.replace(source, scopedVars) }),
-      };
-      return from(askAlerts(this, filter, range)).pipe(map((found) => annotationFrame(refId, found, Date.now())));
-    });
-    return (frames.length === 0 ? of([]) : forkJoin(frames)).pipe(map((data) => ({ data })));
+    const isAnnotation = targets.some((target) => isAlertsQuery(target) && target.refId === annotationRefId);
+    const answer = super.query({ ...request, targets });
+    if (!isAnnotation) return answer;
+    const drawn = (frame: DataFrame): DataFrame =>
+      frame.refId === annotationRefId ? annotationFrame(frame, Date.now()) : frame;
+    return answer.pipe(map((response) => ({ ...response, data: response.data.map(drawn) })));
   }
 
   /** The query that a new panel, a new alert rule or Explore begins with. */
@@ -90,7 +74,7 @@ export class NetSpectraDatasource
   /** Nothing is asked for a query without measures, unless it lists flow records or goes on live. */
   override filterQuery(query: NetSpectraQuery): boolean {
     if (query.hide === true) return false;
-    if (isAnnotationTarget(query)) return true;
+    if (isAlertsQuery(query)) return true;
     const { type, measures, live } = migrated(query).query;
     return live !== undefined || type === 'flows' || measures.length > 0;
   }
@@ -105,6 +89,7 @@ export class NetSpectraDatasource
     scopedVars: ScopedVars,
     filters: AdHocVariableFilter[] = [],
   ): NetSpectraQuery {
+    if (isAlertsQuery(query)) return fillAlerts(query, scopedVars, this.replace);
     const filled = fillQuery(migrated(query).query, scopedVars, this.replace);
     const filter = this.withAdHoc(filled.filter, filters);
     return filter === '' ? filled : { ...filled, filter };

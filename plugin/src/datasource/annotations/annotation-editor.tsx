@@ -1,13 +1,12 @@
-/** Which alerts an annotation draws. */
+/** Which alerts an annotation draws, or a panel lists. */
 import type { QueryEditorProps } from '@grafana/data';
 import { Combobox, InlineField, Input, Stack } from '@grafana/ui';
 import type { AnnotationQuery } from '@grafana/data';
 import { newQuery } from '../../../server/src/contract/query.js';
-import { alertKinds, alertSeverities, alertStates } from '../resources/alerts.js';
+import type { AlertSelection } from '../../../server/src/contract/alerts.js';
 import type { NetSpectraSource } from '../source.js';
 import type { NetSpectraJsonData, NetSpectraQuery } from '../types.js';
-import type { AlertsFilter } from './query.js';
-import { annotationTarget } from './query.js';
+import { alertKinds, alertSeverities, alertStates, alertsQuery } from './query.js';
 
 type Props = QueryEditorProps<NetSpectraSource, NetSpectraQuery, NetSpectraJsonData> & {
   annotation?: AnnotationQuery<NetSpectraQuery>;
@@ -17,11 +16,14 @@ type Props = QueryEditorProps<NetSpectraSource, NetSpectraQuery, NetSpectraJsonD
 const kindNames = { alert: 'Alert rules', detector: 'Detectors' };
 const word = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
 
-/** The editor of an annotation query. Nothing chosen: all of them. */
-export function AnnotationEditor({ query, onChange }: Props) {
-  const target = annotationTarget(query, { ...newQuery, refId: query.refId });
-  const change = (part: { [K in keyof AlertsFilter]: AlertsFilter[K] | undefined }): void =>
-    onChange(annotationTarget({ alerts: { ...target.alerts, ...part } }, target));
+/** The editor of an annotation's query. */
+export const AnnotationEditor = ({ query, onChange }: Props) => <AlertsEditor query={query} onChange={onChange} />;
+
+/** The editor of a query for alerts. Nothing chosen: all of them. */
+export function AlertsEditor({ query, onChange }: Pick<Props, 'query' | 'onChange'>) {
+  const target = alertsQuery(query, { ...newQuery, ...query });
+  const change = (part: { [K in keyof AlertSelection]: AlertSelection[K] | undefined }): void =>
+    onChange(alertsQuery({ alerts: { ...target.alerts, ...part } }, target));
   return (
     <Stack direction="row" wrap="wrap" gap={1}>
       <InlineField label="From" tooltip="What noticed it" htmlFor="annotation-kind">

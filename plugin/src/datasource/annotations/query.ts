@@ -1,52 +1,44 @@
-/** Queries of annotations: which alerts and detector events are drawn. */
-import { alertKinds, alertSeverities, alertStates } from '../resources/alerts.js';
-import type { AlertKind, AlertSeverity, AlertState } from '../resources/alerts.js';
+/** Queries for alerts: of annotations and of panels that list events. The server side asks them (contract/alerts.ts). */
+import type { ScopedVars } from '@grafana/data';
+import type { AlertSelection } from '../../../server/src/contract/alerts.js';
+import { alertSelection, alertsQueryType } from '../../../server/src/contract/alerts.js';
+import type { Replace } from '../template/variable.js';
 import type { NetSpectraQuery } from '../types.js';
 
-/** `queryType` of an annotation's target; the server side never sees one. */
-export const alertsQueryType = 'alerts';
+export const alertKinds = ['alert', 'detector'] as const;
+export const alertSeverities = ['info', 'warning', 'critical'] as const;
+export const alertStates = ['pending', 'firing', 'resolved'] as const;
 
-export interface AlertsFilter {
-  readonly kind?: AlertKind;
-  readonly severity?: AlertSeverity;
-  readonly state?: AlertState;
-  /** part of name or summary */
-  readonly search?: string;
-  /** id of a rule, or name of a detector */
-  readonly source?: string;
-}
+/** refId that Grafana gives every annotation's query, whatever is stored. */
+export const annotationRefId = 'Anno';
+/** More regions than these say nothing on a panel. */
+const annotationsMax = 1_000;
 
-export interface AnnotationTarget extends NetSpectraQuery {
+export interface AlertsQuery extends NetSpectraQuery {
   readonly queryType: typeof alertsQueryType;
-  readonly alerts: AlertsFilter;
+  readonly alerts: AlertSelection;
 }
-
-/** A target of any origin as an annotation's: keys that are none of ours are left out. */
-export function annotationTarget(target: unknown, base: NetSpectraQuery): AnnotationTarget {
-  const given = (typeof target === 'object' && target !== null && 'alerts' in target ? target.alerts : {}) as Record<
-    string,
-    unknown
-  >;
-  const { kind, severity, state, search, source } = given;
-  const one = <T extends string>(values: readonly T[], value: unknown): T | undefined =>
-    values.find((each) => each === value);
-  const alerts = {
-    kind: one(alertKinds, kind),
-    severity: one(alertSeverities, severity),
-    state: one(alertStates, state),
-    search: text(search),
-    source: text(source),
-  };
-  return {
-    ...base,
-    queryType: alertsQueryType,
-    alerts: Object.fromEntries(Object.entries(alerts).filter(([, value]) => value !== undefined)),
-  };
-}
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
 /** True for a query that asks for alerts. */
-export function isAnnotationTarget(query: NetSpectraQuery): query is AnnotationTarget {
-  return query.queryType === alertsQueryType && 'alerts' in query;
+export const isAlertsQuery = (query: NetSpectraQuery): query is AlertsQuery => alertSelection(query) !== undefined;
+
+/** A target of any origin as a query for alerts: keys that are none of ours are left out. */
+export function alertsQuery(target: unknown, base: NetSpectraQuery): AlertsQuery {
+  const given = typeof target === 'object' && target !== null && 'alerts' in target ? target.alerts : {};
+  const alerts = alertSelection({ queryType: alertsQueryType, alerts: given }) ?? {};
+  return { ...base, queryType: alertsQueryType, alerts };
 }
+
+/** The query of an annotation, stored in whatever shape. */
+export const annotationTarget = (target: unknown, base: NetSpectraQuery): AlertsQuery => ({
+  ...alertsQuery(target, base),
+  limit: annotationsMax,
+});
+
+/** The query with values in place of variables. */
+export const fillAlerts = (query: AlertsQuery, scoped: ScopedVars, replace: Replace): AlertsQuery => ({
+  ...query,
+  alerts: Object.fromEntries(
+    Object.entries(alertSelection(query) ?? {}).map(([key, value]) => [key, replace(value, scoped)]),
+  ),
+});

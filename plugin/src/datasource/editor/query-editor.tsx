@@ -3,6 +3,8 @@ import type { QueryEditorProps } from '@grafana/data';
 import { EditorHeader, FlexItem } from '@grafana/plugin-ui';
 import { Alert, Button, ConfirmModal, RadioButtonGroup, Space } from '@grafana/ui';
 import { useCallback, useState } from 'react';
+import { AlertsEditor } from '../annotations/annotation-editor.js';
+import { isAlertsQuery } from '../annotations/query.js';
 import { migrated } from '../model/migrate.js';
 import type { NetSpectraSource } from '../source.js';
 import type { EditorMode, NetSpectraJsonData, NetSpectraQuery } from '../types.js';
@@ -18,7 +20,18 @@ const modes: { label: string; value: EditorMode }[] = [
 ];
 const completionLimit = 50;
 
-export function QueryEditor({ datasource, query: stored, onChange, onRunQuery, range, data }: NetSpectraEditorProps) {
+/** A panel of events chooses among alerts; all others ask for traffic. */
+export function QueryEditor(props: NetSpectraEditorProps) {
+  const { query, onChange, onRunQuery } = props;
+  if (!isAlertsQuery(query)) return <TrafficEditor {...props} />;
+  const change = (changed: NetSpectraQuery): void => {
+    onChange(changed);
+    onRunQuery();
+  };
+  return <AlertsEditor query={query} onChange={change} />;
+}
+
+function TrafficEditor({ datasource, query: stored, onChange, onRunQuery, range, data }: NetSpectraEditorProps) {
   const { query, mistake } = migrated(stored);
   const mode = query.editorMode ?? 'builder';
   const [pending, setPending] = useState(false);
