@@ -248,8 +248,9 @@ const empty: Readonly<Record<string, string>> = {
 
 /** The query as the front end sends it. */
 const filled = (target: Record<string, unknown>, values: Readonly<Record<string, Chosen>>): object => {
-  const query = { ...migrateQuery(target), refId: String(target['refId']) } as NetSpectraQuery;
-  if (isAlertsQuery(query)) return fillAlerts(query, {}, replaceWith(values));
+  const stored = { ...target, refId: String(target['refId']) } as NetSpectraQuery;
+  if (isAlertsQuery(stored)) return fillAlerts(stored, {}, replaceWith(values));
+  const query: NetSpectraQuery = { ...migrateQuery(target), refId: stored.refId };
   return fillQuery(query, {}, replaceWith(values));
 };
 
