@@ -5,6 +5,7 @@ import {
   displayNameOverrideProcessor,
   identityOverrideProcessor,
   numberOverrideProcessor,
+  valueMappingsOverrideProcessor,
   unitOverrideProcessor,
 } from '@grafana/data';
 
@@ -24,6 +25,7 @@ export const fieldOptions = (): FieldConfigPropertyItem[] => [
   option('unit', unitOverrideProcessor),
   option('displayName', displayNameOverrideProcessor),
   option('links', dataLinksOverrideProcessor),
+  option('mappings', valueMappingsOverrideProcessor),
   option('decimals', numberOverrideProcessor),
   option('min', numberOverrideProcessor),
   option('max', numberOverrideProcessor),

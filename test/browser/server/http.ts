@@ -27,10 +27,12 @@ const inter = (style: string): string => join(fonts, `inter/files/inter-latin-${
 
 /** An icon that the package lacks; a name that is none at all is told by the Icon component. */
 const icon = /^\/public\/build\/img\/icons\/unicons\/[\w-]+\.svg$/;
+const spinner = '/public/build/img/icons/unicons/spinner.svg';
 const placeholderIcon = join(repository, 'test/browser/server/placeholder-icon.svg');
 
 /** Files of Grafana that are in none of its packages. */
 const aliases: Readonly<Record<string, string>> = {
+  [spinner]: join(repository, 'test/browser/server/spinner.svg'),
   '/public/fonts/inter/Inter-Regular.woff2': inter('400-normal'),
   '/public/fonts/inter/Inter-Medium.woff2': inter('500-normal'),
   '/public/fonts/inter/Inter-Italic.woff2': inter('400-italic'),

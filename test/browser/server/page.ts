@@ -8,9 +8,16 @@ const dist = join(repository, 'plugin/dist');
 const manifest = (path: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(dist, path), 'utf8')) as Record<string, unknown>;
 
+/** Grafana names a plugin's pictures by where it serves them. */
+const withLogos = (id: string, path: string): Record<string, unknown> => {
+  const read = manifest(path);
+  const logo = `public/plugins/${id}/img/logo.svg`;
+  return { ...read, info: { ...(read['info'] as object), logos: { small: logo, large: logo } } };
+};
+
 export const manifests = {
-  app: manifest('plugin.json'),
-  datasource: manifest('datasource/plugin.json'),
+  app: withLogos('netspectra-app', 'plugin.json'),
+  datasource: withLogos('netspectra-datasource', 'datasource/plugin.json'),
 };
 
 export interface Visitor {

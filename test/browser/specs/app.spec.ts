@@ -9,6 +9,8 @@ const range = { from: String(sampleRange.from), to: String(sampleRange.to) };
 interface OpenedPage {
   readonly name: string;
   readonly page: AppPage;
+  /** pixels, for panels that draw only when they are in view */
+  readonly height?: number;
   readonly parameters?: Readonly<Record<string, string>>;
   /** is there when the page is drawn */
   readonly drawn: (content: Locator) => Locator;
@@ -18,10 +20,17 @@ const cell = (content: Locator, text: string): Locator => content.getByRole('gri
 
 const pages: readonly OpenedPage[] = [
   { name: 'home', page: 'home', drawn: (content) => content.getByText('Capture loss') },
-  { name: 'explorer', page: 'explorer', parameters: range, drawn: (content) => cell(content, sampleHost) },
+  {
+    name: 'explorer',
+    page: 'explorer',
+    height: 1500,
+    parameters: range,
+    drawn: (content) => cell(content, sampleHost),
+  },
   {
     name: 'explorer-host',
     page: 'explorer',
+    height: 2400,
     parameters: { ...range, view: 'host', host: sampleHost },
     drawn: (content) => cell(content, '198.51.100.77'),
   },
@@ -55,11 +64,11 @@ async function settled(page: Page, content: Locator): Promise<void> {
 
 for (const theme of themes)
   test.describe(`in the ${theme} theme`, () => {
-    // High enough that panels which wait until they are in view are.
-    test.use({ theme, viewport: { width: 1440, height: 1500 } });
+    test.use({ theme });
 
-    for (const { name, page: path, parameters, drawn } of pages)
+    for (const { name, page: path, height = 900, parameters, drawn } of pages)
       test(`page ${name}`, async ({ page, stage }) => {
+        await page.setViewportSize({ width: 1440, height });
         const content = await stage.openApp(path, parameters);
         await expect(drawn(content)).toBeVisible();
         await settled(page, content);

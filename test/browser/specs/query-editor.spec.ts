@@ -96,6 +96,7 @@ test('what the API refuses is told at the query', async ({ page, stage, problems
   const { editor } = await stage.openPanel({ query: { filter: 'src_ip = $nowhere' } });
   await expect(editor.getByText('The query failed')).toBeVisible();
   await expect(editor.getByText(/\$nowhere/).last()).toBeVisible();
+  await expect(editor.locator('.monaco-editor .view-lines').first()).toHaveText(/nowhere/);
   await keepScreenshot(page, 'query-failed');
 });
 

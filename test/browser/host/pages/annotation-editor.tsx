@@ -47,7 +47,7 @@ function Editor({ datasource }: { readonly datasource: DataSourceApi }) {
     <>
       <QueryEditor datasource={datasource} query={query} onChange={setQuery} onRunQuery={() => void run()} />
       <p role="status">{outcome}</p>
-      <Button variant="secondary" onClick={() => void run()}>
+      <Button variant="secondary" style={{ alignSelf: 'flex-start' }} onClick={() => void run()}>
         Test annotation query
       </Button>
     </>

@@ -52,7 +52,7 @@ function Editor({ datasource }: { readonly datasource: DataSourceApi }) {
         <Text element="h2" variant="h5">
           Preview of values
         </Text>
-        <ul aria-label="Preview of values">
+        <ul aria-label="Preview of values" style={{ display: 'flex', flexWrap: 'wrap', gap: 8, listStyle: 'none' }}>
           {values.map(({ text }) => (
             <li key={text} data-testid={previewOfValuesOption}>
               {text}
@@ -60,7 +60,12 @@ function Editor({ datasource }: { readonly datasource: DataSourceApi }) {
           ))}
         </ul>
       </div>
-      <Button variant="secondary" data-testid={submitButton} onClick={() => void run()}>
+      <Button
+        variant="secondary"
+        style={{ alignSelf: 'flex-start', marginTop: 16 }}
+        data-testid={submitButton}
+        onClick={() => void run()}
+      >
         Run query
       </Button>
     </>

@@ -1,5 +1,6 @@
 /** The explorer as a scene: a place in the address, a time range, and the panels that belong to them. */
-import type { FieldConfigSource } from '@grafana/data';
+import type { FieldConfigSource, ValueMapping } from '@grafana/data';
+import { MappingType } from '@grafana/data';
 import type { SceneComponentProps, SceneObjectState, SceneObjectUrlValues, VizPanelMenu } from '@grafana/scenes';
 import {
   SceneCSSGridItem,
@@ -12,6 +13,7 @@ import {
   SceneTimeRange,
   VizPanel,
 } from '@grafana/scenes';
+import { dimensions } from '@netspectra/query';
 import { datasourceId } from '../../shared/ids.js';
 import { explorerViews } from '../../shared/links.js';
 import { columnLinks, momentLink } from './drill-down.js';
@@ -154,8 +156,16 @@ function panelOf(
 }
 
 /** Pixels: what an instant of flow records, or a filter, needs to be read; the rest shares what is left. */
-const columnWidths = { first: 185, last: 185, filter: 320 };
-const columnWidthMin = 90;
+const columnWidths = { first: 185, last: 185, filter: 280 };
+const columnWidthMin = 100;
+/** An address, a name, and headings that are long. */
+const widerColumns: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(dimensions.filter(({ type }) => type === 'ip').map(({ id }) => [id, 150])),
+  ...{ dns_name: 220, http_host: 220, tls_server_name: 220, http_user_agent: 220 },
+  ...{ retransmission_ratio: 155, change_ratio: 160, share: 160 },
+};
+/** A dimension that a flow does not have, named as in the legends of time series. */
+const noName: ValueMapping = { type: MappingType.ValueToText, options: { '': { text: '(none)' } } };
 
 /** Links at values, and columns that fit into half a page. */
 function tableConfig(place: ExplorerState): FieldConfigSource {
@@ -167,5 +177,12 @@ function tableConfig(place: ExplorerState): FieldConfigSource {
     matcher: { id: 'byName', options: column },
     properties: [{ id: 'custom.width', value: width }],
   }));
-  return { defaults: { custom: { minWidth: columnWidthMin } }, overrides: [...overrides, ...widths] };
+  const wider = Object.entries(widerColumns).map(([column, width]) => ({
+    matcher: { id: 'byName', options: column },
+    properties: [{ id: 'custom.minWidth', value: width }],
+  }));
+  return {
+    defaults: { custom: { minWidth: columnWidthMin }, mappings: [noName] },
+    overrides: [...overrides, ...widths, ...wider],
+  };
 }

@@ -2,6 +2,7 @@
 import type { Engine, Probe } from '../../../datasource/resources/probes.js';
 import { countText, secondsText, shareText } from '../../shared/format.js';
 import { pages } from '../../shared/ids.js';
+import type { ExplorerView } from '../../shared/links.js';
 import type { Status } from '../../shared/status.js';
 
 export interface Health {
@@ -73,6 +74,27 @@ function enginesHealth(engines: readonly Engine[]): Health {
 
 /** A capture file is of the past; its lag says nothing. */
 const isLive = (source: string | null): boolean => source !== null && !/[/.]/.test(source);
+
+const hourMs = 3_600_000;
+const minuteMs = 60_000;
+
+/**
+ * Where the explorer begins when the latest traffic is older than the hour that it opens on, as after a capture file was read:
+ * that traffic's hour. Nothing otherwise. Times in milliseconds since 1970.
+ */
+export function latestRange(watermark: number | null | undefined, now: number): { from?: number; to?: number } {
+  if (watermark === null || watermark === undefined || watermark > now - hourMs) return {};
+  const to = Math.ceil(watermark / minuteMs) * minuteMs;
+  return { from: to - hourMs, to };
+}
+
+/** Ways into the traffic. */
+export const views: readonly { readonly view: ExplorerView; readonly title: string; readonly text: string }[] = [
+  { view: 'overview', title: 'All traffic', text: 'By application, who sends and who receives, ports of servers' },
+  { view: 'graph', title: 'Who talks to whom', text: 'Hosts and the traffic between them as a graph' },
+  { view: 'changes', title: 'What changed', text: 'Which values account for more or less traffic than before' },
+  { view: 'flows', title: 'Flow records', text: 'Single flows, with times, sizes and ends' },
+];
 
 export interface Step {
   readonly title: string;

@@ -3,7 +3,7 @@ import { PluginPage } from '@grafana/runtime';
 import { Alert, Badge, Card, Grid, LinkButton, Stack, Text } from '@grafana/ui';
 import { useCallback } from 'react';
 import { countText, secondsText, timeText } from '../../shared/format.js';
-import { pages } from '../../shared/ids.js';
+import { explorerUrl } from '../../shared/links.js';
 import { Muted } from '../../shared/muted.js';
 import { PageState } from '../../shared/page-state.js';
 import type { Pipeline } from '../../shared/pipeline.js';
@@ -13,17 +13,20 @@ import { useSourceUid } from '../../shared/source.js';
 import type { Status } from '../../shared/status.js';
 import { useData } from '../../shared/use-data.js';
 import type { Health } from './health.js';
-import { firstSteps, healthOf } from './health.js';
+import { firstSteps, healthOf, latestRange, views } from './health.js';
 
 const pollMs = 15_000;
 
 interface Overall extends Pipeline {
   readonly status: Status;
+  /** where the explorer begins */
+  readonly range: ReturnType<typeof latestRange>;
 }
 
 async function askOverall(uid: string): Promise<Overall> {
   const status = await callResource<Status>(uid, 'status');
-  return { status, ...(status.ready ? await askPipeline(uid) : { probes: [], engines: [] }) };
+  const range = latestRange(status.watermarkMs, Date.now());
+  return { status, range, ...(status.ready ? await askPipeline(uid) : { probes: [], engines: [] }) };
 }
 
 export function HomePage() {
@@ -36,7 +39,7 @@ export function HomePage() {
     <PluginPage
       subTitle="What the network does, and whether all of it is seen"
       actions={
-        <LinkButton icon="compass" href={pages.explorer}>
+        <LinkButton icon="compass" href={explorerUrl(loaded.data?.range ?? {})}>
           Explore traffic
         </LinkButton>
       }
@@ -48,7 +51,7 @@ export function HomePage() {
   );
 }
 
-function PipelineView({ status, probes, engines, uid }: Overall & { readonly uid: string }) {
+function PipelineView({ status, range, probes, engines, uid }: Overall & { readonly uid: string }) {
   const steps = firstSteps(status, probes, uid);
   return (
     <Stack direction="column" gap={2}>
@@ -57,7 +60,7 @@ function PipelineView({ status, probes, engines, uid }: Overall & { readonly uid
           {status.error}
         </Alert>
       )}
-      <Grid minColumnWidth={34} gap={1}>
+      <Grid columns={{ xs: 1, md: 2 }} gap={1}>
         {healthOf(status, probes, engines).map((health) => (
           <HealthCard key={health.name} {...health} />
         ))}
@@ -91,6 +94,21 @@ function PipelineView({ status, probes, engines, uid }: Overall & { readonly uid
               </li>
             ))}
           </ol>
+        </section>
+      )}
+      {probes.length > 0 && (
+        <section aria-labelledby="look-around">
+          <Text element="h2" variant="h4">
+            <span id="look-around">Look around</span>
+          </Text>
+          <Grid columns={{ xs: 1, md: 2 }} gap={1}>
+            {views.map(({ view, title, text }) => (
+              <Card key={view} noMargin href={explorerUrl({ view, ...range })}>
+                <Card.Heading>{title}</Card.Heading>
+                <Card.Description>{text}</Card.Description>
+              </Card>
+            ))}
+          </Grid>
         </section>
       )}
       {status.version !== undefined && (
