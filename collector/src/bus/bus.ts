@@ -93,6 +93,12 @@ export interface Publisher {
   close(waitMilliseconds?: number): Promise<readonly OutgoingMessage[]>;
 }
 
+/**
+ * Most messages of a publisher's window. A message never stands behind more than so many later ones of its partition in
+ * the stream, however often it had to be sent: what a reader must hold to bring them in order.
+ */
+export const windowMessagesMax = 1024;
+
 export interface PublisherOptions {
   /** most unconfirmed messages and bytes; a single larger message goes when nothing else is on its way */
   readonly windowMessages?: number;
@@ -140,7 +146,7 @@ export interface StreamState {
   /** first and last stream sequence; first > last when it is empty */
   readonly firstSequence: number;
   readonly lastSequence: number;
-  readonly bytesMax: number;
+  readonly messagesMax: number;
 }
 
 /** A setting of a stream that is other than wanted, in words for the log. */
@@ -149,7 +155,7 @@ export interface StreamDrift {
   readonly setting: string;
   readonly wanted: string;
   readonly found: string;
-  /** it was set as wanted; false: it cannot be changed while the stream is there */
+  /** it was set as wanted; false: it cannot be while the stream is there, or holds that much */
   readonly corrected: boolean;
 }
 

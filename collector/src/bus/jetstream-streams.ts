@@ -1,9 +1,9 @@
 /** The partitions' streams in JetStream: made once by whoever comes first, compared and corrected by everybody after. */
 import { DiscardPolicy, JetStreamApiError, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
+import type { JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { BusError } from './bus.js';
 import type { StreamDrift, StreamState } from './bus.js';
-import { streamDefaults } from './options.js';
+import { messagesMax, streamDefaults } from './options.js';
 import type { StreamOptions } from './options.js';
 import { partitionSubject, streamName } from './subjects.js';
 
@@ -40,7 +40,7 @@ const adjustable = [
 type Wanted = Pick<StreamConfig, (typeof fixed)[number] | (typeof adjustable)[number]>;
 
 function wantedConfig(partition: number, options: StreamOptions): Wanted {
-  const { bytesMax, messageBytesMax, duplicateWindowMs, replicas } = { ...streamDefaults, ...options };
+  const { messageBytesMax, duplicateWindowMs, replicas } = { ...streamDefaults, ...options };
   return {
     // The number of partitions stands here, so that who is configured with another number is told.
     description: `NetSpectra packets, partition ${partition} of ${options.partitions}`,
@@ -49,9 +49,10 @@ function wantedConfig(partition: number, options: StreamOptions): Wanted {
     // Nothing leaves before it is acknowledged, which is a purge up to a sequence: see jetstream-consumer.ts.
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.New,
-    max_bytes: bytesMax,
+    // Not both: with both, servers up to 2.10 look at one only (nats-server issue 4771).
+    max_msgs: messagesMax(options),
+    max_bytes: -1,
     max_msg_size: messageBytesMax,
-    max_msgs: -1,
     max_age: 0,
     duplicate_window: duplicateWindowMs * nanosecondsPerMs,
     num_replicas: replicas,
@@ -74,8 +75,9 @@ async function ensureStream(
 ): Promise<StreamDrift[]> {
   const name = streamName(partition);
   const wanted = wantedConfig(partition, options);
-  const found = await findOrMake(manager, name, wanted);
-  if (!found) return [];
+  const info = await findOrMake(manager, name, wanted);
+  if (!info) return [];
+  const found = info.config;
   const cut = /partition \d+ of (\d+)$/.exec(found.description ?? '')?.[1];
   if (cut !== undefined && Number(cut) !== options.partitions)
     throw new BusError(
@@ -94,20 +96,27 @@ async function ensureStream(
   const stuck = fixed.filter(differ).map((setting) => drift(setting, false));
   const changed = adjustable.filter(differ);
   if (changed.length === 0) return stuck;
+  // A lower bound would delete what is beyond it at once; while the stream is not far below, it stays as it is.
+  const keepBound = found.max_msgs > wanted.max_msgs && info.state.messages * 2 > wanted.max_msgs;
+  const kept = (setting: keyof Wanted): boolean => keepBound && setting === 'max_msgs';
   try {
     const { storage: _storage, retention: _retention, ...update } = wanted;
-    await manager.streams.update(name, update);
-    return [...stuck, ...changed.map((setting) => drift(setting, true))];
+    await manager.streams.update(name, keepBound ? { ...update, max_msgs: found.max_msgs } : update);
+    return [...stuck, ...changed.map((setting) => drift(setting, !kept(setting)))];
   } catch (error) {
     if (!(error instanceof JetStreamApiError)) throw error;
     return [...stuck, ...changed.map((setting) => drift(setting, false))];
   }
 }
 
-/** The configuration that was there; null when the stream was made now. */
-async function findOrMake(manager: JetStreamManager, name: string, wanted: Wanted): Promise<StreamConfig | null> {
+/** The stream as it was there; null when the stream was made now. */
+async function findOrMake(
+  manager: JetStreamManager,
+  name: string,
+  wanted: Wanted,
+): Promise<Pick<StreamInfo, 'config' | 'state'> | null> {
   try {
-    return (await manager.streams.info(name)).config;
+    return await manager.streams.info(name);
   } catch (error) {
     if (natsCode(error) !== natsError.streamNotFound) throw error;
   }
@@ -116,7 +125,7 @@ async function findOrMake(manager: JetStreamManager, name: string, wanted: Wante
     return null;
   } catch (error) {
     // Somebody else made it in between, not quite as we would.
-    if (natsCode(error) === natsError.streamNameInUse) return (await manager.streams.info(name)).config;
+    if (natsCode(error) === natsError.streamNameInUse) return await manager.streams.info(name);
     if (error instanceof JetStreamApiError)
       throw new BusError(
         'NS_BUS_STREAM',
@@ -141,11 +150,11 @@ export async function streamStates(manager: JetStreamManager, options: StreamOpt
         bytes: state.bytes,
         firstSequence: state.first_seq,
         lastSequence: state.last_seq,
-        bytesMax: config.max_bytes,
+        messagesMax: config.max_msgs,
       });
     } catch (error) {
       if (natsCode(error) !== natsError.streamNotFound) throw error;
-      states.push({ partition, messages: 0, bytes: 0, firstSequence: 1, lastSequence: 0, bytesMax: 0 });
+      states.push({ partition, messages: 0, bytes: 0, firstSequence: 1, lastSequence: 0, messagesMax: 0 });
     }
   }
   return states;

@@ -19,7 +19,7 @@ import type {
   StreamState,
 } from './bus.js';
 import { idText, isProbeId } from './message-id.js';
-import { streamDefaults } from './options.js';
+import { messagesMax, streamDefaults } from './options.js';
 import type { StreamOptions } from './options.js';
 import { createWindowPublisher, SendFailure } from './publisher.js';
 import { isSignalSubject } from './subjects.js';
@@ -43,7 +43,7 @@ class MemoryBus implements Bus {
     const limits = { ...streamDefaults, ...options };
     this.partitionStreams = Array.from(
       { length: options.partitions },
-      () => new MemoryStream(limits.bytesMax, limits.messageBytesMax),
+      () => new MemoryStream(messagesMax(options), limits.messageBytesMax),
     );
   }
 
@@ -98,7 +98,7 @@ class MemoryBus implements Bus {
 }
 
 class MemoryStream {
-  private readonly bytesMax: number;
+  private readonly messagesMax: number;
   private readonly messageBytesMax: number;
   private readonly names = new Set<string>();
   private readonly messages = new Map<number, ReceivedMessage>();
@@ -107,8 +107,8 @@ class MemoryStream {
   private last = 0;
   private bytes = 0;
 
-  constructor(bytesMax: number, messageBytesMax: number) {
-    this.bytesMax = bytesMax;
+  constructor(messagesMax: number, messageBytesMax: number) {
+    this.messagesMax = messagesMax;
     this.messageBytesMax = messageBytesMax;
   }
 
@@ -118,7 +118,7 @@ class MemoryStream {
       bytes: this.bytes,
       firstSequence: this.first,
       lastSequence: this.last,
-      bytesMax: this.bytesMax,
+      messagesMax: this.messagesMax,
     };
   }
 
@@ -131,7 +131,7 @@ class MemoryStream {
       );
     const name = idText(message);
     if (this.names.has(name)) return { duplicate: true };
-    if (this.bytes + message.bytes.length > this.bytesMax) throw new SendFailure('full', 'the stream is full');
+    if (this.messages.size >= this.messagesMax) throw new SendFailure('full', 'the stream is full');
     this.names.add(name);
     if (this.names.size > namesMax) this.names.delete(this.names.values().next().value!);
     this.last += 1;

@@ -4,7 +4,7 @@
 export interface StreamOptions {
   /** into how many partitions the packets are cut; fixed for the life of a store */
   readonly partitions: number;
-  /** most bytes of a partition's stream; what is new is refused beyond */
+  /** most bytes of messages in a partition's stream; what is new is refused beyond (see messagesMax) */
   readonly bytesMax?: number;
   /** largest message */
   readonly messageBytesMax?: number;
@@ -16,10 +16,20 @@ export interface StreamOptions {
 
 export const streamDefaults = {
   bytesMax: 1 << 30,
-  messageBytesMax: 1 << 20,
+  messageBytesMax: 256 << 10,
   duplicateWindowMs: 120_000,
   replicas: 1,
 } as const;
+
+/**
+ * Most messages of a partition's stream: as many of the largest size as its bytes allow. The streams are bounded by this and
+ * not by bytes, because servers up to 2.10.5 silently delete the OLDEST message when one fits into max_bytes by its
+ * size and not with what the server adds to it, also under `discard: new` (nats-server issue 4775; seen with 2.9.10).
+ */
+export const messagesMax = (options: StreamOptions): number => {
+  const { bytesMax, messageBytesMax } = { ...streamDefaults, ...options };
+  return Math.max(1, Math.floor(bytesMax / messageBytesMax));
+};
 
 export const partitionsMax = 1024;
 

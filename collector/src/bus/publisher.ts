@@ -5,6 +5,7 @@
  * can never take is given up. A partition whose stream is full keeps at most a quarter of the window, so that the
  * others go on. After a failure everything unconfirmed waits for one timer, and goes again in order.
  */
+import { windowMessagesMax } from './bus.js';
 import type { OutgoingMessage, Publisher, PublisherOptions, PublisherState, PublishResult } from './bus.js';
 
 /** Why a send did not succeed: `full` and `retry` may later, `too_large` never will. */
@@ -28,6 +29,8 @@ export interface Carrier {
 
 interface Entry {
   readonly message: OutgoingMessage;
+  /** how many the partition had taken before it */
+  readonly ordinal: number;
   /** tells an answer to the last send from one to an earlier */
   attempt: number;
   /** nothing is on its way for it */
@@ -35,8 +38,10 @@ interface Entry {
 }
 
 interface PartitionWindow {
-  messages: number;
+  /** unconfirmed, oldest first */
+  readonly entries: Set<Entry>;
   bytes: number;
+  taken: number;
 }
 
 const windowDefaults = { windowMessages: 256, windowBytes: 16 << 20 };
@@ -68,6 +73,8 @@ class WindowPublisher implements Publisher {
   constructor(carrier: Carrier, options: PublisherOptions) {
     this.carrier = carrier;
     this.options = { ...windowDefaults, ...options };
+    if (this.options.windowMessages > windowMessagesMax)
+      throw new RangeError(`a window of ${this.options.windowMessages} messages; ${windowMessagesMax} is the most`);
     this.stopListening = carrier.onConnected(() => this.resendAll());
   }
 
@@ -88,12 +95,13 @@ class WindowPublisher implements Publisher {
       this.turnedAway = true;
       return 'full';
     }
-    const window = this.partitions.get(message.partition) ?? { messages: 0, bytes: 0 };
-    window.messages += 1;
+    const window = this.partitions.get(message.partition) ?? { entries: new Set(), bytes: 0, taken: 0 };
     window.bytes += message.bytes.length;
     this.partitions.set(message.partition, window);
     this.bytes += message.bytes.length;
-    const entry: Entry = { message, attempt: 0, idle: true };
+    const entry: Entry = { message, ordinal: window.taken, attempt: 0, idle: true };
+    window.taken += 1;
+    window.entries.add(entry);
     this.entries.add(entry);
     // While an earlier one waits for its next try, this one waits with it: order is kept, and a full stream left alone.
     if (this.retryTimer === null && this.carrier.connected) this.send(entry);
@@ -126,9 +134,11 @@ class WindowPublisher implements Publisher {
     if (this.entries.size >= windowMessages) return false;
     if (this.bytes > 0 && this.bytes + bytes.length > windowBytes) return false;
     const window = this.partitions.get(partition);
-    if (!window || window.messages === 0) return true;
+    const [oldest] = window?.entries ?? [];
+    if (!window || !oldest) return true;
     const share = Math.min(partitionShare, this.carrier.partitions);
-    return window.bytes + bytes.length <= windowBytes / share && window.messages < windowMessages / share;
+    // From the oldest unconfirmed one on, not only the unconfirmed ones: none may be overtaken by more than a reader holds.
+    return window.bytes + bytes.length <= windowBytes / share && window.taken - oldest.ordinal < windowMessages / share;
   }
 
   private send(entry: Entry): void {
@@ -192,9 +202,9 @@ class WindowPublisher implements Publisher {
     this.bytes -= bytes.length;
     const window = this.partitions.get(partition);
     if (window) {
-      window.messages -= 1;
+      window.entries.delete(entry);
       window.bytes -= bytes.length;
-      if (window.messages === 0) this.partitions.delete(partition);
+      if (window.entries.size === 0) this.partitions.delete(partition);
     }
     return true;
   }

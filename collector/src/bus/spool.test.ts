@@ -173,7 +173,7 @@ describe('a spool', () => {
 
 describe('an outbox', () => {
   it('puts on disk what the bus does not take, and brings it in order afterwards', async () => {
-    const bus = createMemoryBus({ partitions: 2, bytesMax: 2000 });
+    const bus = createMemoryBus({ partitions: 2, bytesMax: 2000, messageBytesMax: 100 });
     const path = folder();
     const outbox = createOutbox(bus, openSpool({ folder: path, bytesMax: 1 << 20 }), { windowBytes: 2000 });
     for (let i = 0; i < 100; i += 1) expect(outbox.publish(message(i))).toBe('taken');
@@ -194,7 +194,7 @@ describe('an outbox', () => {
 
   it('leaves to the next process what could not be sent, once each', async () => {
     const path = folder();
-    const away = createMemoryBus({ partitions: 1, bytesMax: 500 });
+    const away = createMemoryBus({ partitions: 1, bytesMax: 500, messageBytesMax: 100 });
     const first = createOutbox(away, openSpool({ folder: path, bytesMax: 1 << 20 }), { windowMessages: 4 });
     for (let i = 0; i < 20; i += 1) first.publish(message(i));
     expect(await first.close(0)).toEqual([]);
