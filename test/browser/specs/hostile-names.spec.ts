@@ -53,3 +53,8 @@ test('completion offers them as text', async ({ page, stage }) => {
   await expect(page.locator('.suggest-widget.visible .monaco-list-row').filter({ hasText: 'onerror' })).toBeVisible();
   await expectNothingRan(page);
 });
+
+test('the names are dangerous: taken for HTML they run', async ({ page }) => {
+  await page.setContent(hostileName('control'));
+  await expect.poll(() => page.evaluate((flag) => flag in globalThis, hostileFlag)).toBe(true);
+});
