@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 const works = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0;
 
@@ -46,6 +46,13 @@ export interface Cable {
   /** Take the cable away; also in the middle of sending. */
   remove(): void;
 }
+
+/** Packets that this machine's receive queues had no room for so far; they come to no socket and are in no count of one. */
+export const backlogDrops = (): number =>
+  readFileSync('/proc/net/softnet_stat', 'utf8')
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1]!, 16), 0);
 
 let cables = 0;
 

@@ -23,6 +23,7 @@ import { parseArgs } from 'node:util';
 const sections = /** @type {Record<string, () => Promise<{ run: (options: any) => Promise<any> }>>} */ ({
   analyze: () => import('./sections/analyze.js'),
   query: () => import('./sections/query.js'),
+  probe: () => import('./sections/probe.js'),
 });
 
 function usage(message) {

@@ -298,9 +298,16 @@ export class BatchBuilder {
       counters,
       ...over,
     });
-    // A copy: the codec's bytes may lie in a pool that others use.
-    return { partition, sequence, rows: rows.count, bytes: encodePacketBatch(rows, header, this.everyRow).slice() };
+    const bytes = encodePacketBatch(rows, header, this.everyRow);
+    return { partition, sequence, rows: rows.count, bytes: ownBytes(bytes) };
   }
+}
+
+/** The bytes with a buffer of their own: small ones lie in a pool that others use. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  const alone = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length;
+  return alone ? new Uint8Array(buffer) : new Uint8Array(bytes);
 }
 
 type Column = Uint8Array | Uint16Array | Uint32Array;

@@ -61,6 +61,8 @@ export interface Probe {
 }
 
 const drainMilliseconds = 5_000;
+/** A thread makes few objects; with Node's default it would keep three times 16 MB of garbage. */
+const youngGenerationMegabytes = 4;
 
 interface Ring extends RingState {
   report: CaptureReport | null;
@@ -155,7 +157,10 @@ class CapturingProbe implements Probe {
       interfaceName: name,
       options: { ...options, epoch, source: name, live: { ...options.live, ...group } },
     };
-    const thread = new Worker(threadUrl ?? new URL('./probe-thread.js', import.meta.url), { workerData: data });
+    const thread = new Worker(threadUrl ?? new URL('./probe-thread.js', import.meta.url), {
+      workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMegabytes },
+    });
     let ready = (): void => {};
     let refuse = (_: unknown): void => {};
     const ring: Ring = {
