@@ -1,7 +1,7 @@
 /** Who may use the bus, and what is said to who may not: TLS and credentials on a real nats-server. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createJetStreamBus } from '@netspectra/collector/bus';
+import { createJetStreamBus, createNatsRecords } from '@netspectra/collector/bus';
 import type { ConnectionOptions, JetStreamBus } from '@netspectra/collector/bus';
 import { makeAuthority } from '../kit/certificates.js';
 import type { TestAuthority } from '../kit/certificates.js';
@@ -78,8 +78,10 @@ describe.runIf(hasNats)('access to the bus', () => {
   it('never speaks in the clear where TLS is asked for', async () => {
     const server = await start({});
     const tls = { ...server, url: server.url.replace('nats:', 'tls:') };
-    const { bus } = open(tls, { tls: { ca: text(ca.ca) }, user: 'a', password: 'secret' });
-    await expect(bus.ready(5000)).rejects.toMatchObject({ code: 'NS_BUS_CERTIFICATE' });
+    for (const settings of [{ tls: { ca: text(ca.ca) } }, {}]) {
+      const { bus } = open(tls, { ...settings, user: 'a', password: 'secret' });
+      await expect(bus.ready(5000)).rejects.toMatchObject({ code: 'NS_BUS_CERTIFICATE' });
+    }
   });
 
   it('shows its own certificate where the server wants one', async () => {
@@ -105,14 +107,24 @@ describe.runIf(hasNats)('access to the bus', () => {
     await open(tokens, { token: 'right-token' }).bus.ready(5000);
   });
 
-  it('says which permission is missing, and keeps the message', async () => {
+  it('needs the permissions of docs/bus.md and no others; says which one is missing, and keeps the message', async () => {
     const server = await start({
       configuration: `authorization { users: [
-        { user: engine, password: e },
-        { user: probe, password: p, permissions: { publish: ["netspectra.packets.*.mine"], subscribe: ["_INBOX.>"] } } ] }`,
+        { user: engine, password: e, permissions: {
+          publish: ["$JS.API.>", "$KV.netspectra-engines.>", "netspectra.control.>"],
+          subscribe: ["_INBOX.>", "netspectra.live.>"] } },
+        { user: probe, password: p, permissions: {
+          publish: ["netspectra.packets.*.mine", "netspectra.live.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.*"],
+          subscribe: ["_INBOX.>", "netspectra.control.>"] } } ] }`,
     });
-    await open(server, { user: 'engine', password: 'e' }).bus.ensureStreams();
+    const engine = open(server, { user: 'engine', password: 'e' });
+    await engine.bus.ensureStreams();
+    const records = createNatsRecords(engine.bus, 'netspectra-engines');
+    const revision = await records.put('partition.0', 'x', null);
+    expect(await records.put('partition.0', 'y', revision)).toBeGreaterThan(revision!);
     const { bus, log } = open(server, { user: 'probe', password: 'p' });
+    expect(await bus.ensureStreams()).toEqual([]);
+    expect(log).toEqual(['connected to the bus']);
     const publisher = bus.publisher();
     const bytes = new Uint8Array(3);
     publisher.publish({ partition: 0, probe: 'mine', epoch: 1n, sequence: 0, bytes });
@@ -121,6 +133,14 @@ describe.runIf(hasNats)('access to the bus', () => {
     await until('it is told', () => log.some((line) => line.includes('docs/bus.md')));
     expect(publisher.state).toMatchObject({ confirmed: 1, unacknowledged: 1, lost: 0 });
     expect(await publisher.close(0)).toHaveLength(1);
+    const consumer = engine.bus.consume(0);
+    for await (const one of consumer.messages) {
+      expect(one).toMatchObject({ kind: 'message', probe: 'mine' });
+      break;
+    }
+    await consumer.acknowledge(1);
+    expect(await engine.bus.streams()).toMatchObject([{ messages: 0 }]);
+    expect(engine.log).toEqual(['connected to the bus']);
   });
 
   it('refuses settings that do not fit together before anything is tried', () => {
@@ -128,7 +148,6 @@ describe.runIf(hasNats)('access to the bus', () => {
       createJetStreamBus({ connection, streams: { partitions: 1 } });
     expect(make({ servers: [] })).toThrow('no NATS server is named');
     expect(make({ servers: ['nats://me:secret@host'] })).toThrow('nats://***@host is no NATS address');
-    expect(make({ servers: ['tls://host'] })).toThrow('needs TLS settings');
     expect(make({ servers: ['nats://host'], tls: { cert: 'x' } })).toThrow('needs both cert and key');
     expect(make({ servers: ['nats://host'], password: 'x' })).toThrow('needs a user');
   });

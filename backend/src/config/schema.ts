@@ -178,15 +178,18 @@ export const configSchema = Type.Object(
         },
       ),
       replicas: whole('Copies of each stream in a NATS cluster.', { minimum: 1, maximum: 5, default: 1 }),
-      stream_bytes: bytes("A partition's stream at most; a full one refuses what is new.", {
-        minimum: megabyte,
-        maximum: 64 * 1024 * gigabyte,
-        default: gigabyte,
-      }),
+      stream_bytes: bytes(
+        "A partition's stream at most, every message counted as message_bytes; a full one refuses what is new.",
+        {
+          minimum: megabyte,
+          maximum: 64 * 1024 * gigabyte,
+          default: gigabyte,
+        },
+      ),
       message_bytes: bytes('Largest message; the servers must take it (max_payload).', {
         minimum: 64 * 1024,
         maximum: 64 * megabyte,
-        default: megabyte,
+        default: megabyte / 4,
       }),
       window_bytes: bytes('Messages on their way that are not confirmed yet, at most.', {
         minimum: megabyte,

@@ -119,7 +119,8 @@ export class Connection {
           maxPingOut: 2,
           noAsyncTraces: true,
           authenticator: authenticatorOf(this.options),
-          ...(this.options.tls && { tls: { ...this.options.tls } }),
+          // With an empty one the usual authorities are trusted, and a server without TLS is refused.
+          ...(wantsTls(this.options) && { tls: { ...this.options.tls } }),
         });
         await this.serve(nats);
       } catch (error) {
@@ -188,6 +189,9 @@ function authenticatorOf(options: ConnectionOptions): Authenticator[] {
   return found;
 }
 
+const wantsTls = ({ servers, tls }: ConnectionOptions): boolean =>
+  tls !== undefined || servers.some((server) => server.startsWith('tls:'));
+
 function checkOptions({ servers, tls, user, password }: ConnectionOptions): void {
   const wrong = (text: string): BusError => new BusError('NS_BUS_CONFIGURATION', text);
   if (servers.length === 0) throw wrong('no NATS server is named; give at least one, such as nats://127.0.0.1:4222');
@@ -197,8 +201,6 @@ function checkOptions({ servers, tls, user, password }: ConnectionOptions): void
         `${withoutSecrets(server)} is no NATS address; write nats://host:port or tls://host:port, without user or path`,
       );
   }
-  if (servers.some((server) => server.startsWith('tls:')) && !tls)
-    throw wrong('a tls:// server needs TLS settings; give the CA that signed its certificate');
   if ((tls?.cert === undefined) !== (tls?.key === undefined))
     throw wrong('a client certificate for NATS needs both cert and key');
   if (password !== undefined && user === undefined) throw wrong('a password for NATS needs a user');

@@ -49,7 +49,7 @@ function wantedConfig(partition: number, options: StreamOptions): Wanted {
     // Nothing leaves before it is acknowledged, which is a purge up to a sequence: see jetstream-consumer.ts.
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.New,
-    // Not both: with both, servers up to 2.10 look at one only (nats-server issue 4771).
+    // Not both: with both, servers look at one only (nats-server issue 4771).
     max_msgs: messagesMax(options),
     max_bytes: -1,
     max_msg_size: messageBytesMax,

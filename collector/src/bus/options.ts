@@ -23,7 +23,7 @@ export const streamDefaults = {
 
 /**
  * Most messages of a partition's stream: as many of the largest size as its bytes allow. The streams are bounded by this and
- * not by bytes, because servers up to 2.10.5 silently delete the OLDEST message when one fits into max_bytes by its
+ * not by bytes, because older servers silently delete the OLDEST message when one fits into max_bytes by its
  * size and not with what the server adds to it, also under `discard: new` (nats-server issue 4775; seen with 2.9.10).
  */
 export const messagesMax = (options: StreamOptions): number => {
@@ -45,7 +45,7 @@ export interface ConnectionOptions {
   /** contents of an nkey seed file (begins with SU), or of a .creds file */
   readonly nkey?: string;
   readonly credentials?: string;
-  /** PEM texts; `ca` alone checks the server, `cert` and `key` show who we are */
+  /** PEM texts: `ca` is who is trusted (else the usual authorities), `cert` and `key` show who we are */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   /** longest wait between two tries to connect, milliseconds */
   readonly retryMsMax?: number;
