@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createJetStreamBus, createOutbox, openSpool } from '@netspectra/collector/bus';
 import type { JetStreamBus, OutgoingMessage, PartitionConsumer, Publisher } from '@netspectra/collector/bus';
 import { MessageOrder } from '../../backend/src/cluster/index.js';
@@ -35,7 +35,7 @@ describe.runIf(hasNats)('conservation on the bus', () => {
   it.each(seeds)('holds under kills of server, probe and engine, seed %i', async (seed) => {
     const dice = random(seed);
     const folder = temporaryFolder();
-    const server = await startNats({ configuration: '' });
+    const server = await startNats();
     const buses: JetStreamBus[] = [];
     const bus = (): JetStreamBus => {
       const made = createJetStreamBus({
@@ -45,6 +45,13 @@ describe.runIf(hasNats)('conservation on the bus', () => {
       buses.push(made);
       return made;
     };
+    onTestFinished(async () => {
+      if (engine) engine.alive = false;
+      await engine?.consumer.stop();
+      await Promise.all(buses.map((one) => one.close()));
+      await server.close();
+      folder.remove();
+    });
     await bus().ensureStreams();
 
     // The probe: a new epoch at each start, as a live capture has.
@@ -153,11 +160,5 @@ describe.runIf(hasNats)('conservation on the bus', () => {
       const [storedEpoch, storedSequence] = name.split(':');
       expect(hex).toBe(Buffer.from(payload(BigInt(storedEpoch!), Number(storedSequence))).toString('hex'));
     }
-    engine!.alive = false;
-    await engine!.consumer.stop();
-    await engine!.done;
-    await Promise.all(buses.map((one) => one.close()));
-    await server.close();
-    folder.remove();
   });
 });
