@@ -44,12 +44,20 @@ async function load(
 }
 
 describe('the built plugins', () => {
-  it('are an app with a root page, a configuration page and a link', async () => {
+  it('are an app with a root page, a configuration page and the links that plugin.json declares', async () => {
     const { exports } = await load('module.js');
-    const plugin = exports['plugin'] as { root?: unknown; configPages?: unknown[]; addedLinkConfigs?: unknown[] };
+    const plugin = exports['plugin'] as {
+      root?: unknown;
+      configPages?: unknown[];
+      addedLinkConfigs?: { title: string }[];
+    };
     expect(plugin.root).toBeTypeOf('function');
     expect(plugin.configPages).toHaveLength(1);
-    expect(plugin.addedLinkConfigs).toHaveLength(1);
+    const manifest = JSON.parse(await readFile(`${dist}/plugin.json`, 'utf8')) as {
+      extensions: { addedLinks: { title: string }[] };
+    };
+    const titles = (links: readonly { title: string }[] = []): string[] => links.map(({ title }) => title);
+    expect(titles(plugin.addedLinkConfigs)).toEqual(titles(manifest.extensions.addedLinks));
   });
 
   it('are a datasource with its editors', async () => {

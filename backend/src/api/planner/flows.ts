@@ -3,7 +3,7 @@
  * (sum of counters, first and last packet). What the flow did outside of the range is not in it.
  */
 import { queryLimits } from '@netspectra/query';
-import type { FrameField, FrameFieldType, FrameValue, TimeRange } from '@netspectra/query';
+import type { FrameField, FrameFieldType, FrameValue, NameTable, TimeRange } from '@netspectra/query';
 import { invalid } from '../problem.js';
 import type { QueryParameters } from '../query-store.js';
 import { aggregate } from './aggregate.js';
@@ -15,7 +15,7 @@ import { addressText, displayUnit, unitConfig } from './display.js';
 import type { CompiledFilter } from './filter.js';
 import { alignRange, windowMillis } from './interval.js';
 import type { TableWindows } from './interval.js';
-import { protocolName } from './names.js';
+import { nameOrNumber } from './names.js';
 import { rowsWhere } from './rows.js';
 import type { Answer, CheckedQuery, Plan, PlannerLimits } from './types.js';
 
@@ -32,6 +32,10 @@ interface FlowField {
 const number = (value: unknown): FrameValue => Number(value);
 const text = (value: unknown): FrameValue => String(value);
 const address = (value: unknown): FrameValue => addressText(String(value));
+const named =
+  (names: NameTable) =>
+  (value: unknown): FrameValue =>
+    nameOrNumber(names, Number(value));
 /** Nanoseconds in decimal text -> milliseconds with fractions; whole milliseconds stay exact. */
 const millis = (value: unknown): FrameValue => {
   const digits = String(value).padStart(7, '0');
@@ -71,7 +75,7 @@ export const flowFields: readonly FlowField[] = [
   constant('client_port', 'Client port', 'number', number),
   constant('server_ip', 'Server address', 'string', address),
   constant('server_port', 'Server port', 'number', number),
-  constant('protocol', 'Protocol', 'string', (value) => protocolName(Number(value))),
+  constant('protocol', 'Protocol', 'string', named('protocol')),
   {
     name: 'application',
     label: 'Application',
@@ -92,15 +96,15 @@ export const flowFields: readonly FlowField[] = [
     name: 'client_tcp_flags',
     label: 'Client TCP flags',
     sql: 'groupBitOr(client_tcp_flags)',
-    type: 'number',
-    show: number,
+    type: 'string',
+    show: named('tcp_flags'),
   },
   {
     name: 'server_tcp_flags',
     label: 'Server TCP flags',
     sql: 'groupBitOr(server_tcp_flags)',
-    type: 'number',
-    show: number,
+    type: 'string',
+    show: named('tcp_flags'),
   },
   {
     name: 'rtt',
@@ -119,7 +123,7 @@ export const flowFields: readonly FlowField[] = [
   summed('server_zero_windows', 'Server zero windows', 'short'),
   constant('icmp_type', 'ICMP type', 'number', number),
   constant('icmp_code', 'ICMP code', 'number', number),
-  { name: 'end_reason', label: 'End reason', sql: 'max(end_reason)', type: 'number', show: number },
+  { name: 'end_reason', label: 'End reason', sql: 'max(end_reason)', type: 'string', show: named('end_reason') },
 ];
 
 const selectFlow = [

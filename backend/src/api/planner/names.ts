@@ -2,11 +2,8 @@
 import { nameOf, namesOf, numberOf } from '@netspectra/query';
 import type { NameTable } from '@netspectra/query';
 
-/** The name of a number, or the number as text when it has none. */
+/** The name of a number, or the number as text when it has none: `tcp` for 6. */
 export const nameOrNumber = (table: NameTable, value: number): string => nameOf(table, value) ?? String(value);
-
-/** `tcp` for 6. */
-export const protocolName = (protocol: number): string => nameOrNumber('protocol', protocol);
 
 /** Numbers that have a name beginning like this, case apart. */
 export function namesStartingWith(table: NameTable, prefix: string): number[] {
