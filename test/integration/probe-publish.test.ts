@@ -166,6 +166,15 @@ describe.runIf(hasCables)('a probe on a veth pair', () => {
     expect(new Set(heard.flat().map(({ header }) => header.epoch)).size).toBe(2);
   });
 
+  it('publishes what still stands in an open block when it is stopped', async () => {
+    bus = createMemoryBus({ partitions });
+    const live = { promiscuous: true, snapLength: 256, ringBytes: 8 << 20, blockTimeoutMilliseconds: 400 };
+    const probe = await start({ live: { ...live, hardwareTimestamps: false } });
+    await cable.send(sample, { packetsPerSecond: 100_000 });
+    expect(await probe.stop()).toBe(0);
+    expect(rowsHeard(await hear(bus)).flat()).toHaveLength(packets);
+  });
+
   it('keeps what the filter keeps, counts the rest, and takes another while it runs', async () => {
     bus = createMemoryBus({ partitions });
     const probe = await start({ filter: 'dns.name = "x"' });

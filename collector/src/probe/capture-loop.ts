@@ -62,8 +62,6 @@ const tableRows = 2048;
 const reportMilliseconds = 1000;
 /** how long one system call may hold the thread */
 const waitMillisecondsMax = 20;
-/** a ring that was silent for so many waits has nothing left */
-const silentTurns = 3;
 const reopenMilliseconds = 1000;
 
 export class CaptureLoop {
@@ -224,6 +222,8 @@ export class CaptureLoop {
   private drain(): void {
     const { source, builder, options } = this;
     source.filter(keepNothing);
+    // The last block comes out when its time is over; a ring that was silent for twice as long has nothing left.
+    const silentTurns = 1 + Math.ceil((2 * options.live.blockTimeoutMilliseconds) / waitMillisecondsMax);
     for (let silent = 0; silent < silentTurns;) silent = this.turn(waitMillisecondsMax) === 0 ? silent + 1 : 0;
     this.flush();
     this.countKernel();
