@@ -7,12 +7,13 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { meets } from '../kit/alert-expressions.js';
 import { endServings, startServing } from '../kit/api-process.js';
 import type { Serving } from '../kit/api-process.js';
 import { startClickHouse } from '../kit/clickhouse.js';
 import type { ClickHouse } from '../kit/clickhouse.js';
 import { PluginProcess, checkForAlerting } from '../kit/plugin-host/index.js';
-import type { DatasourceOptions } from '../kit/plugin-host/index.js';
+import type { DatasourceOptions, QueryAnswer } from '../kit/plugin-host/index.js';
 import { repository, run, sampleCapture, temporaryFolder } from './process.js';
 
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
@@ -283,28 +284,52 @@ describe('with the environment of the composition', () => {
     expect(await plugin.client.health(datasource())).toMatchObject({ ok: true });
   });
 
-  test.each(rules)(
-    'rule "$title" has an answer that alerting takes, as nobody, without variables',
-    async ({ data }) => {
-      const { model, relativeTimeRange } = data[0]!;
-      // As if it were evaluated when the capture had just ended.
-      const now = Date.UTC(2026, 0, 1, 0, 1) + relativeTimeRange!.to * 1000;
-      const from = now - relativeTimeRange!.from * 1000;
-      const to = now - relativeTimeRange!.to * 1000;
-      const answers = await plugin.client.alertQuery(datasource(), [
-        { refId: 'A', from, to, query: model, maxDataPoints: 43_200, intervalMs: 1_000 },
-      ]);
-      expect(answers['A']).toMatchObject({ error: '', status: 200 });
-      const { frames } = answers['A']!;
-      checkForAlerting(frames);
-      const numbers = frames.flatMap(({ fields }) =>
-        fields.filter(({ type }) => type === 'number').flatMap(({ values }) => values),
-      );
-      expect(numbers.filter((value) => value !== null).length).toBeGreaterThan(0);
-      const labels = frames.flatMap(({ fields }) =>
-        fields.flatMap((field) => [field.name, ...Object.keys(field.labels)]),
-      );
-      for (const dimension of (model['groupBy'] ?? []) as string[]) expect(labels).toContain(dimension);
-    },
-  );
+  test.each(rules)('rule "$title" has an answer that alerting takes, as nobody, without variables', async (rule) => {
+    const { model, relativeTimeRange } = rule.data[0]!;
+    // As if it were evaluated when the capture had just ended.
+    const { frames } = await answerAt(rule, captureEnd + relativeTimeRange!.to * 1000);
+    checkForAlerting(frames);
+    const numbers = frames.flatMap(({ fields }) =>
+      fields.filter(({ type }) => type === 'number').flatMap(({ values }) => values),
+    );
+    expect(numbers.filter((value) => value !== null).length).toBeGreaterThan(0);
+    const labels = frames.flatMap(({ fields }) =>
+      fields.flatMap((field) => [field.name, ...Object.keys(field.labels)]),
+    );
+    for (const dimension of (model['groupBy'] ?? []) as string[]) expect(labels).toContain(dimension);
+  });
+
+  test('of the sample no rule makes an alert while it lasts, and its silence one five minutes after', async () => {
+    const minute = 60_000;
+    const firingAt = async (now: number): Promise<string[]> => {
+      const all = await Promise.all(rules.map(async (rule) => ((await isFiring(rule, now)) ? [rule.uid] : [])));
+      return all.flat();
+    };
+    expect(await firingAt(captureEnd + minute)).toEqual([]);
+    expect(await firingAt(captureEnd + 5 * minute)).toEqual(['netspectra-probe-silent']);
+  });
 });
+
+const captureEnd = Date.UTC(2026, 0, 1, 0, 1);
+
+/** What a rule's query answers when it is evaluated at a moment (ms since 1970). */
+async function answerAt({ data }: Rule, now: number): Promise<QueryAnswer> {
+  const { model, relativeTimeRange } = data[0]!;
+  const from = now - relativeTimeRange!.from * 1000;
+  const to = now - relativeTimeRange!.to * 1000;
+  const answers = await plugin.client.alertQuery(datasource(), [
+    { refId: 'A', from, to, query: model, maxDataPoints: 43_200, intervalMs: 1_000 },
+  ]);
+  expect(answers['A']).toMatchObject({ error: '', status: 200 });
+  return answers['A']!;
+}
+
+/** Whether any series or row is beyond the threshold. */
+async function isFiring(rule: Rule, now: number): Promise<boolean> {
+  const { frames } = await answerAt(rule, now);
+  const columns = frames.flatMap(({ fields }) => fields.filter(({ type }) => type === 'number'));
+  return meets(
+    rule.data.slice(1).map(({ model }) => model),
+    columns.map(({ values }) => values as (number | null)[]),
+  );
+}
