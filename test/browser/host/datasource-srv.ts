@@ -1,8 +1,15 @@
 /** The datasources that the page was told of, with the plugin's module behind them. */
-import type { DataSourceApi, DataSourceInstanceSettings, DataSourcePlugin, DataSourceRef } from '@grafana/data';
+import type {
+  DataSourceApi,
+  DataSourceInstanceSettings,
+  DataSourcePlugin,
+  DataSourceRef,
+  ScopedVars,
+} from '@grafana/data';
 import type { DataSourceSrv, GetDataSourceListFilters } from '@grafana/runtime';
 import { boot } from './boot.js';
 import { importPlugin } from './plugin-loader.js';
+import { templateSrv } from './template-srv.js';
 
 export const datasourceId = 'netspectra-datasource';
 
@@ -22,8 +29,12 @@ async function instanceOf(settings: DataSourceInstanceSettings): Promise<DataSou
   return instance;
 }
 
-function find(ref?: DataSourceRef | string | null): DataSourceInstanceSettings | undefined {
-  const wanted = typeof ref === 'string' ? ref : ref?.uid;
+type Ref = DataSourceRef | string | null;
+
+/** A uid may be a variable. */
+function find(ref?: Ref, scoped?: ScopedVars): DataSourceInstanceSettings | undefined {
+  const named = typeof ref === 'string' ? ref : ref?.uid;
+  const wanted = named === undefined ? undefined : templateSrv.replace(named, scoped);
   if (wanted === undefined) return all()[0];
   return all().find(({ uid, name }) => uid === wanted || name === wanted);
 }
@@ -35,9 +46,9 @@ function fits({ type, filter }: GetDataSourceListFilters): (settings: DataSource
 
 export const datasourceSrv: DataSourceSrv = {
   getList: (filters = {}) => all().filter(fits(filters)),
-  getInstanceSettings: (ref) => find(ref),
-  get: (ref) => {
-    const settings = find(ref);
+  getInstanceSettings: (ref, scoped) => find(ref, scoped),
+  get: (ref, scoped) => {
+    const settings = find(ref, scoped);
     if (!settings) return Promise.reject(new Error('Datasource was not found'));
     const known = instances.get(settings.uid) ?? instanceOf(settings);
     instances.set(settings.uid, known);

@@ -1,10 +1,13 @@
 /** The field options that a field's configuration may hold; Grafana's own list is in its application, not in a package. */
 import type { FieldConfigPropertyItem } from '@grafana/data';
 import {
+  booleanOverrideProcessor,
   dataLinksOverrideProcessor,
   displayNameOverrideProcessor,
   identityOverrideProcessor,
   numberOverrideProcessor,
+  stringOverrideProcessor,
+  thresholdsOverrideProcessor,
   valueMappingsOverrideProcessor,
   unitOverrideProcessor,
 } from '@grafana/data';
@@ -29,5 +32,8 @@ export const fieldOptions = (): FieldConfigPropertyItem[] => [
   option('decimals', numberOverrideProcessor),
   option('min', numberOverrideProcessor),
   option('max', numberOverrideProcessor),
+  option('fieldMinMax', booleanOverrideProcessor),
+  option('noValue', stringOverrideProcessor),
+  option('thresholds', thresholdsOverrideProcessor),
   option('color', identityOverrideProcessor),
 ];

@@ -2,7 +2,7 @@
 import { createTheme, ThemeContext } from '@grafana/data';
 import { locationService, LocationServiceProvider } from '@grafana/runtime';
 import { GlobalStyles, ModalRoot, ModalsProvider, PortalContainer } from '@grafana/ui';
-import { useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Route, Router, Routes } from 'react-router';
 import './monaco-workers.js';
@@ -15,6 +15,9 @@ import { PanelEditorPage } from './pages/panel-editor.js';
 import { VariableEditorPage } from './pages/variable-editor.js';
 import { startRuntime } from './runtime.js';
 import { Shell } from './shell.js';
+
+/** With the scenes of Grafana's dashboards, which no other page needs. */
+const DashboardPage = lazy(async () => ({ default: (await import('./pages/dashboard.js')).DashboardPage }));
 
 function Host() {
   const history = locationService.getHistory();
@@ -32,6 +35,14 @@ function Host() {
                 <Route path="/a/:pluginId/*" element={<AppRootPage />} />
                 <Route path="/plugins/:pluginId" element={<AppConfigPage />} />
                 <Route path="/connections/datasources/edit/:uid" element={<DatasourceConfigPage />} />
+                <Route
+                  path="/d/:uid"
+                  element={
+                    <Suspense>
+                      <DashboardPage />
+                    </Suspense>
+                  }
+                />
                 <Route path="/host/panel" element={<PanelEditorPage />} />
                 <Route path="/host/variable" element={<VariableEditorPage />} />
                 <Route path="/host/annotation" element={<AnnotationEditorPage />} />

@@ -1,6 +1,13 @@
 /** From a datasource's answers to what a panel is given: loading, then data or an error. */
-import type { DataQueryError, DataQueryRequest, DataQueryResponse, DataSourceApi, PanelData } from '@grafana/data';
-import { LoadingState, toDataFrame } from '@grafana/data';
+import type {
+  DataFrame,
+  DataQueryError,
+  DataQueryRequest,
+  DataQueryResponse,
+  DataSourceApi,
+  PanelData,
+} from '@grafana/data';
+import { LoadingState } from '@grafana/data';
 import { toDataQueryError } from '@grafana/runtime';
 import type { Observable } from 'rxjs';
 import { catchError, concat, defer, from, map, of } from 'rxjs';
@@ -25,7 +32,8 @@ export function runRequest(
       return {
         ...begun,
         state: response.state ?? (errors.length > 0 ? LoadingState.Error : LoadingState.Done),
-        series: response.data.map((frame) => toDataFrame(frame)),
+        // As they are: variables are asked by this way, too, and their values are no frames.
+        series: response.data as DataFrame[],
         ...(errors.length > 0 ? { error: errors[0], errors } : {}),
       };
     }),

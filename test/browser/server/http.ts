@@ -5,6 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import type { PluginProcess } from '../../kit/plugin-host/index.js';
+import { readDashboards } from '../../kit/dashboards.js';
 import { repository } from '../../integration/process.js';
 import { Datasources, instanceSettings, pluginOptions, publicSettings } from './datasources.js';
 import type { SavedDatasource } from './datasources.js';
@@ -65,6 +66,9 @@ const json = (status: number, value: unknown): Answer => ({
   body: JSON.stringify(value),
 });
 const notFound = json(404, { message: 'Not found' });
+
+const dashboards = new Map(readDashboards().map(([, dashboard]) => [dashboard.uid, dashboard]));
+const dashboardAnswer = (uid: string): Answer => (dashboards.has(uid) ? json(200, dashboards.get(uid)) : notFound);
 
 interface QueryBody {
   readonly from: string;
@@ -150,6 +154,8 @@ export class HostServer {
     const [, uid, rest] = /^\/api\/datasources\/uid\/([^/]+)(.*)$/.exec(path) ?? [];
     const saved = uid === undefined ? undefined : this.datasources.get(decodeURIComponent(uid));
     if (saved) return this.#datasource(asked, saved, rest ?? '');
+    const [, dashboard] = /^\/api\/dashboards\/uid\/([\w-]+)$/.exec(path) ?? [];
+    if (dashboard !== undefined) return Promise.resolve(dashboardAnswer(dashboard));
     if (path === '/api/plugins/netspectra-app/settings') return this.#appSettings(asked);
     if (path.startsWith('/api/') || path.startsWith('/public/')) return Promise.resolve(notFound);
     const settings = this.datasources

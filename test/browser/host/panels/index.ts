@@ -3,9 +3,11 @@
  * Grafana's draw with.
  */
 import type { PanelProps, SetFieldConfigOptionsArgs } from '@grafana/data';
-import { FieldColorModeId, FieldConfigProperty, PanelPlugin } from '@grafana/data';
+import { FieldColorModeId, FieldConfigProperty, identityOverrideProcessor, PanelPlugin } from '@grafana/data';
 import type { ComponentType } from 'react';
+import { BarGaugePanel } from './bar-gauge.js';
 import { NodeGraphPanel } from './node-graph.js';
+import { StatPanel } from './stat.js';
 import { TablePanel } from './table.js';
 import { TimeSeriesPanel } from './time-series.js';
 
@@ -13,23 +15,34 @@ const components: Readonly<Record<string, ComponentType<PanelProps>>> = {
   timeseries: TimeSeriesPanel,
   table: TablePanel,
   nodeGraph: NodeGraphPanel,
+  stat: StatPanel,
+  bargauge: BarGaugePanel,
 };
 
-interface CustomConfig {
-  readonly fillOpacity: number;
-  readonly showPoints: string;
-  readonly minWidth?: number;
-  readonly width?: number;
-}
+/** Options of a field that the panels have beside the standard ones, with what stands in a new panel. */
+const customOptions: Readonly<Record<string, unknown>> = {
+  fillOpacity: 0,
+  showPoints: 'never',
+  ...Object.fromEntries(
+    [
+      ...['drawStyle', 'lineWidth', 'gradientMode', 'spanNulls', 'stacking', 'transform'],
+      ...['axisPlacement', 'axisCenteredZero', 'axisSoftMin', 'axisSoftMax'],
+      ...['align', 'cellOptions', 'filterable', 'hideFrom', 'inspect', 'minWidth', 'width', 'wrapHeaderText'],
+    ].map((path) => [path, undefined]),
+  ),
+};
 
-const fieldConfig: SetFieldConfigOptionsArgs<CustomConfig> = {
+const fieldConfig: SetFieldConfigOptionsArgs<object> = {
   standardOptions: { [FieldConfigProperty.Color]: { defaultValue: { mode: FieldColorModeId.PaletteClassic } } },
-  useCustomConfig: (builder) =>
-    builder
-      .addNumberInput({ path: 'fillOpacity', name: 'Fill', defaultValue: 0 })
-      .addTextInput({ path: 'showPoints', name: 'Points', defaultValue: 'never' })
-      .addNumberInput({ path: 'minWidth', name: 'Minimum width' })
-      .addNumberInput({ path: 'width', name: 'Width' }),
+  useCustomConfig: (builder) => {
+    for (const [path, defaultValue] of Object.entries(customOptions))
+      builder.addCustomEditor({
+        ...{ id: path, path: path as never, name: path, editor: () => null, override: () => null },
+        process: identityOverrideProcessor as never,
+        shouldApply: () => true,
+        ...(defaultValue === undefined ? {} : { defaultValue }),
+      });
+  },
 };
 
 const loaded = new Map<string, PanelPlugin>();
@@ -42,7 +55,7 @@ export function panelPlugin(id: string): PanelPlugin {
   if (known) return known;
   const component = components[id];
   if (!component) throw new Error(`the host has no panel plugin ${id}`);
-  const plugin = new PanelPlugin<object, CustomConfig>(component).useFieldConfig(fieldConfig) as unknown as PanelPlugin;
+  const plugin = new PanelPlugin<object, object>(component).useFieldConfig(fieldConfig) as unknown as PanelPlugin;
   plugin.meta = { ...plugin.meta, id, name: id, module: '', baseUrl: '', info: { ...plugin.meta?.info, version: '' } };
   loaded.set(id, plugin);
   return plugin;

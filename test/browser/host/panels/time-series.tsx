@@ -1,9 +1,15 @@
 import type { PanelProps } from '@grafana/data';
+import type { VizLegendOptions } from '@grafana/schema';
 import { LegendDisplayMode, TimeSeries, TooltipDisplayMode, TooltipPlugin } from '@grafana/ui';
 import { isEmpty, NoData } from './no-data.js';
 
-export function TimeSeriesPanel({ data, width, height, timeRange, timeZone }: PanelProps) {
+const plainLegend: VizLegendOptions = {
+  ...{ showLegend: true, displayMode: LegendDisplayMode.List, placement: 'bottom', calcs: [] },
+};
+
+export function TimeSeriesPanel({ data, width, height, timeRange, timeZone, options }: PanelProps) {
   if (isEmpty(data)) return <NoData />;
+  const { legend = plainLegend } = options as { readonly legend?: VizLegendOptions };
   return (
     <TimeSeries
       frames={data.series}
@@ -11,7 +17,7 @@ export function TimeSeriesPanel({ data, width, height, timeRange, timeZone }: Pa
       timeZone={timeZone}
       width={width}
       height={height}
-      legend={{ showLegend: true, displayMode: LegendDisplayMode.List, placement: 'bottom', calcs: [] }}
+      legend={legend}
     >
       {(config, aligned) => (
         <TooltipPlugin

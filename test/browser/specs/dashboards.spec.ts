@@ -1,0 +1,33 @@
+/** Each bundled dashboard, over the sample: no query fails, no panel is empty that should not be. */
+import type { Page } from '@playwright/test';
+import { panelsOf, readDashboards } from '../../kit/dashboards.js';
+import { expect, keepScreenshot, test } from '../fixtures/index.js';
+
+/** Panels to which the sample gives nothing. */
+const empty: readonly string[] = ['Events'];
+
+/** Pixels of a line of Grafana's grid, with the gap below it. */
+const linePx = 38;
+
+async function expectDrawn(page: Page, title: string): Promise<void> {
+  const panel = page.getByTestId(`data-testid Panel header ${title}`).first();
+  await expect(panel, title).toBeVisible();
+  await expect(panel.getByText('No data'), title).toHaveCount(empty.includes(title) ? 1 : 0);
+  await expect(panel.getByTestId('data-testid Panel status error'), title).toHaveCount(0);
+}
+
+for (const [i, [file, dashboard]] of readDashboards().entries())
+  test.describe(() => {
+    test.use({ theme: i % 2 === 0 ? 'dark' : 'light' });
+
+    test(`${dashboard.title}`, async ({ page, stage }) => {
+      const shown = (dashboard.panels ?? []).filter((panel) => panel.type !== 'row');
+      const lines = Math.max(...shown.map(({ gridPos }) => gridPos!.y + gridPos!.h));
+      await page.setViewportSize({ width: 1600, height: 300 + lines * linePx });
+      const content = await stage.openDashboard(dashboard.uid!);
+      await expect(content.getByText(shown[0]!.title!).first()).toBeVisible();
+      await page.waitForLoadState('networkidle');
+      for (const { title = '' } of panelsOf({ ...dashboard, panels: shown })) await expectDrawn(page, title);
+      await keepScreenshot(page, `dashboard-${file.replace('.json', '')}`);
+    });
+  });
