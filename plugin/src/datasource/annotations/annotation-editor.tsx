@@ -1,9 +1,11 @@
 /** Which alerts an annotation draws, or a panel lists. */
-import type { QueryEditorProps } from '@grafana/data';
-import { Combobox, InlineField, Input, Stack } from '@grafana/ui';
-import type { AnnotationQuery } from '@grafana/data';
+import type { AnnotationQuery, QueryEditorProps } from '@grafana/data';
+import type { ComboboxOption } from '@grafana/ui';
+import { Combobox, InlineField, Stack } from '@grafana/ui';
+import { useId } from 'react';
 import { newQuery } from '../../../server/src/contract/query.js';
 import type { AlertSelection } from '../../../server/src/contract/alerts.js';
+import { TextField } from '../editor/text-field.js';
 import type { NetSpectraSource } from '../source.js';
 import type { NetSpectraJsonData, NetSpectraQuery } from '../types.js';
 import { alertKinds, alertSeverities, alertStates, alertsQuery } from './query.js';
@@ -14,57 +16,63 @@ type Props = QueryEditorProps<NetSpectraSource, NetSpectraQuery, NetSpectraJsonD
 };
 
 const kindNames = { alert: 'Alert rules', detector: 'Detectors' };
-const word = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
+const word = (value: string): ComboboxOption => ({ value, label: value[0]!.toUpperCase() + value.slice(1) });
+
+interface Choice {
+  readonly key: 'kind' | 'severity' | 'state';
+  readonly label: string;
+  readonly tooltip: string;
+  readonly options: readonly ComboboxOption[];
+}
+const choices: readonly Choice[] = [
+  {
+    key: 'kind',
+    label: 'From',
+    tooltip: 'What noticed it',
+    options: alertKinds.map((kind) => ({ value: kind, label: kindNames[kind] })),
+  },
+  { key: 'severity', label: 'Severity', tooltip: 'How bad it is', options: alertSeverities.map(word) },
+  {
+    key: 'state',
+    label: 'State',
+    tooltip: 'Pending: not for long enough yet; firing: goes on; resolved: over',
+    options: alertStates.map(word),
+  },
+];
 
 /** The editor of an annotation's query. */
 export const AnnotationEditor = ({ query, onChange }: Props) => <AlertsEditor query={query} onChange={onChange} />;
 
-/** The editor of a query for alerts. Nothing chosen: all of them. */
+/** The editor of a query for alerts. Nothing chosen: all of them. Variables may stand in every field. */
 export function AlertsEditor({ query, onChange }: Pick<Props, 'query' | 'onChange'>) {
+  // A panel may have several of these.
+  const prefix = useId();
   const target = alertsQuery(query, { ...newQuery, ...query });
-  const change = (part: { [K in keyof AlertSelection]: AlertSelection[K] | undefined }): void =>
-    onChange(alertsQuery({ alerts: { ...target.alerts, ...part } }, target));
+  const change = (key: keyof AlertSelection, value: string | undefined): void =>
+    onChange(alertsQuery({ alerts: { ...target.alerts, [key]: value } }, target));
   return (
     <Stack direction="row" wrap="wrap" gap={1}>
-      <InlineField label="From" tooltip="What noticed it" htmlFor="annotation-kind">
-        <Combobox
-          id="annotation-kind"
-          width={20}
-          isClearable
-          placeholder="All"
-          options={alertKinds.map((kind) => ({ value: kind, label: kindNames[kind] }))}
-          value={target.alerts.kind ?? null}
-          onChange={(option) => change({ kind: option?.value })}
-        />
-      </InlineField>
-      <InlineField label="Severity" htmlFor="annotation-severity">
-        <Combobox
-          id="annotation-severity"
-          width={16}
-          isClearable
-          placeholder="All"
-          options={alertSeverities.map((severity) => ({ value: severity, label: word(severity) }))}
-          value={target.alerts.severity ?? null}
-          onChange={(option) => change({ severity: option?.value })}
-        />
-      </InlineField>
-      <InlineField label="State" htmlFor="annotation-state">
-        <Combobox
-          id="annotation-state"
-          width={16}
-          isClearable
-          placeholder="All"
-          options={alertStates.map((state) => ({ value: state, label: word(state) }))}
-          value={target.alerts.state ?? null}
-          onChange={(option) => change({ state: option?.value })}
-        />
-      </InlineField>
-      <InlineField label="Search" tooltip="Part of the name or the summary; variables are put in">
-        <Input
-          id="annotation-search"
+      {choices.map(({ key, label, tooltip, options }) => (
+        <InlineField key={key} label={label} tooltip={tooltip} htmlFor={`${prefix}${key}`}>
+          <Combobox
+            id={`${prefix}${key}`}
+            width={20}
+            isClearable
+            createCustomValue
+            placeholder="All"
+            options={[...options]}
+            value={target.alerts[key] ?? null}
+            onChange={(option) => change(key, option?.value)}
+          />
+        </InlineField>
+      ))}
+      <InlineField label="Search" tooltip="Part of the name or of the summary" htmlFor={`${prefix}search`}>
+        <TextField
+          id={`${prefix}search`}
           width={30}
-          defaultValue={target.alerts.search ?? ''}
-          onBlur={(event) => change({ search: event.currentTarget.value || undefined })}
+          placeholder="Any"
+          value={target.alerts.search ?? ''}
+          onChange={(search) => change('search', search)}
         />
       </InlineField>
     </Stack>

@@ -30,7 +30,10 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
   return (
     <EditorRows>
       <EditorRow>
-        <EditorField label="Show">
+        <EditorField
+          label="Show"
+          tooltip="Lines over time, rows, single flows, a graph of who talks to whom, or what accounts for a change"
+        >
           <Combobox
             id={id('type')}
             width={20}
@@ -42,7 +45,7 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
         <EditorField
           label="Measures"
           optional={isFlows}
-          tooltip="What is computed"
+          tooltip="What is computed; the list names the unit of each"
           invalid={problems.measures !== undefined}
           error={problems.measures}
         >
@@ -83,7 +86,10 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
             />
           </EditorField>
         )}
-        <EditorField label="Direction" tooltip="Which traffic counts">
+        <EditorField
+          label="Direction"
+          tooltip="Which way traffic went: into or out of the local networks, or from which side of a flow"
+        >
           <Combobox
             id={id('direction')}
             width={20}
@@ -95,7 +101,13 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
         </EditorField>
       </EditorRow>
       <EditorRow>
-        <EditorField label="Filter" width="100%" invalid={problems.filter !== undefined} error={problems.filter}>
+        <EditorField
+          label="Filter"
+          tooltip="Which traffic counts, in the filter language; empty: all"
+          width="100%"
+          invalid={problems.filter !== undefined}
+          error={problems.filter}
+        >
           <FilterField
             value={query.filter ?? ''}
             values={values}

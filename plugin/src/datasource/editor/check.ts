@@ -19,7 +19,7 @@ import {
 import { hasVariable } from '../template/variable.js';
 import type { NetSpectraQuery } from '../types.js';
 
-export type CheckedField = 'measures' | 'groupBy' | 'filter' | 'limit' | 'interval' | 'compareTo' | 'explain';
+export type CheckedField = 'measures' | 'groupBy' | 'filter' | 'limit' | 'interval' | 'compareTo' | 'at' | 'width';
 export type Problems = Readonly<Partial<Record<CheckedField, string>>>;
 
 /** One line for each field with a mistake; nothing: the query can be asked. */
@@ -31,7 +31,8 @@ export function checkQuery(query: NetSpectraQuery): Problems {
     limit: checkLimit(query),
     interval: checkInterval(query.interval),
     compareTo: checkCompare(query),
-    explain: checkExplain(query),
+    at: checkMoment(query),
+    width: checkWidth(query),
   };
   const known = Object.entries(found).filter((entry): entry is [CheckedField, string] => entry[1] !== undefined);
   const together = known.length === 0 ? checkTables(query) : undefined;
@@ -77,10 +78,15 @@ function checkFilter({ type, filter = '' }: NetSpectraQuery): string | undefined
   return 'flow records do not have all that the filter tests: DNS, HTTP and TLS have records of their own';
 }
 
-function checkLimit({ type, limit }: NetSpectraQuery): string | undefined {
+/** The most groups or flow records that a query may ask for. */
+export const limitMax = ({ type }: NetSpectraQuery): number =>
+  type === 'timeseries' ? queryLimits.seriesMax : queryLimits.limitMax;
+
+function checkLimit(query: NetSpectraQuery): string | undefined {
+  const { limit } = query;
   if (limit === undefined || (typeof limit === 'string' && (limit.trim() === '' || hasVariable(limit))))
     return undefined;
-  const most = type === 'timeseries' ? queryLimits.seriesMax : queryLimits.limitMax;
+  const most = limitMax(query);
   const value = Number(limit);
   return Number.isInteger(value) && value >= 1 && value <= most
     ? undefined
@@ -104,14 +110,20 @@ function checkCompare({ type, compareTo }: NetSpectraQuery): string | undefined 
     : 'previous, or a duration such as 1h, 1d or 1w';
 }
 
-function checkExplain({ type, explain }: NetSpectraQuery): string | undefined {
-  if (type !== 'explain' || explain === undefined || !('at' in explain)) return undefined;
-  const { at, width } = explain;
-  if (!(typeof at === 'string' && hasVariable(at)) && parseTime(at) === undefined) {
-    return 'a time such as 2026-01-31T14:05:00Z, or milliseconds since 1970';
-  }
-  if (width !== undefined && !hasVariable(width) && parseOffset(width) === undefined) return 'a duration such as 10m';
-  return undefined;
+/** The moment before and after which is compared, where the query has one. */
+const momentOf = ({ type, explain }: NetSpectraQuery) =>
+  type === 'explain' && explain !== undefined && 'at' in explain ? explain : undefined;
+
+function checkMoment(query: NetSpectraQuery): string | undefined {
+  const at = momentOf(query)?.at;
+  if (at === undefined || (typeof at === 'string' && hasVariable(at)) || parseTime(at) !== undefined) return undefined;
+  return 'a time such as 2026-01-31T14:05:00Z, or milliseconds since 1970';
+}
+
+function checkWidth(query: NetSpectraQuery): string | undefined {
+  const width = momentOf(query)?.width;
+  if (width === undefined || hasVariable(width) || parseOffset(width) !== undefined) return undefined;
+  return 'a duration such as 10m';
 }
 
 /** Measures, dimensions and filter must stand in one table. */

@@ -41,7 +41,8 @@ describe('a query before it is asked', () => {
     [{ interval: '5 minutes' }, 'interval', /duration/],
     [{ compareTo: { offset: 'yesterday' } }, 'compareTo', /previous/],
     [{ type: 'graph', groupBy: ['src_ip', 'dst_ip'], compareTo: { offset: '1d' } }, 'compareTo', /only/],
-    [{ type: 'explain', explain: { at: 'noon' } }, 'explain', /2026/],
+    [{ type: 'explain', explain: { at: 'noon' } }, 'at', /2026/],
+    [{ type: 'explain', explain: { at: '$when', width: 'long' } }, 'width', /10m/],
     [{ measures: ['dns_error_ratio'], groupBy: ['vlan', 'http_host'] }, 'measures', /dns_error_ratio and http_host/],
   ])('%j is wrong in %s', (part, field, message) => {
     expect(checkQuery(query(part))).toEqual({ [field]: expect.stringMatching(message) as string });

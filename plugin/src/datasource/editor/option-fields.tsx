@@ -1,9 +1,11 @@
 /** The rest of a query: how many, in which order, against what, how wide. Only what the type of query has. */
 import { EditorField, EditorSwitch } from '@grafana/plugin-ui';
 import { Combobox, InlineSwitch } from '@grafana/ui';
+import { queryLimits } from '@netspectra/query';
 import type { NetSpectraQuery } from '../types.js';
 import { withParts } from './change.js';
 import type { Problems } from './check.js';
+import { limitMax } from './check.js';
 import { compareOptions, liveOptions, optionOf } from './choices.js';
 import {
   comparedOffset,
@@ -32,13 +34,13 @@ export function OptionFields(props: Props) {
     <>
       <EditorField
         label="Limit"
-        tooltip={type === 'flows' ? 'How many flow records' : 'How many groups, the largest first'}
+        tooltip={limitTip(query)}
         invalid={problems.limit !== undefined}
         error={problems.limit}
       >
         <TextField
           id={id('limit')}
-          placeholder="10"
+          placeholder={String(queryLimits.limitDefault)}
           value={String(query.limit ?? '')}
           onChange={(text) => set({ limit: /^\d+$/.test(text) ? Number(text) : text })}
         />
@@ -53,7 +55,7 @@ export function OptionFields(props: Props) {
         </EditorField>
       )}
       {(type === 'table' || type === 'flows') && (
-        <EditorField label="Order">
+        <EditorField label="Order" tooltip="What comes first, and so what the limit keeps">
           <Combobox
             id={id('order')}
             width={28}
@@ -63,8 +65,13 @@ export function OptionFields(props: Props) {
           />
         </EditorField>
       )}
-      {(type === 'timeseries' || type === 'table') && (
-        <EditorField label="Compare with" invalid={problems.compareTo !== undefined} error={problems.compareTo}>
+      {(type === 'timeseries' || type === 'table' || (type !== 'explain' && problems.compareTo !== undefined)) && (
+        <EditorField
+          label="Compare with"
+          tooltip="The same of an earlier time: right before the range, or so long ago: 1h, 1d, 1w"
+          invalid={problems.compareTo !== undefined}
+          error={problems.compareTo}
+        >
           <Combobox
             id={id('compare')}
             width={22}
@@ -80,7 +87,7 @@ export function OptionFields(props: Props) {
         <>
           <EditorField
             label="Interval"
-            tooltip="Width of a point; empty: as many as the panel has room for"
+            tooltip="Width of a point, such as 10s, 5m or 1h; empty: as many points as the panel has room for"
             invalid={problems.interval !== undefined}
             error={problems.interval}
           >
@@ -112,7 +119,10 @@ export function OptionFields(props: Props) {
         </EditorField>
       )}
       {type !== 'flows' && (
-        <EditorField label="Units" tooltip="Milliseconds and percent in place of nanoseconds and shares">
+        <EditorField
+          label="Units"
+          tooltip="On: milliseconds and percent; off: nanoseconds and shares of 1, which panels write as they fit"
+        >
           <InlineSwitch
             id={id('units')}
             transparent
@@ -125,13 +135,18 @@ export function OptionFields(props: Props) {
   );
 }
 
+function limitTip(query: NetSpectraQuery): string {
+  const what = query.type === 'flows' ? 'How many flow records' : 'How many groups, the largest first';
+  return `${what}: 1 to ${limitMax(query).toLocaleString('en')}; empty: ${queryLimits.limitDefault}`;
+}
+
 function ExplainFields({ query, problems, id, onChange }: Props) {
   const choice = explainChoice(query);
   const { explain } = query;
   const at = explain !== undefined && 'at' in explain ? explain : undefined;
   return (
     <>
-      <EditorField label="Compare" invalid={problems.explain !== undefined} error={problems.explain}>
+      <EditorField label="Compare" tooltip="The two times whose difference is explained">
         <Combobox
           id={id('explain')}
           width={34}
@@ -142,7 +157,12 @@ function ExplainFields({ query, problems, id, onChange }: Props) {
       </EditorField>
       {choice === 'at' && (
         <>
-          <EditorField label="Moment" tooltip="A time, or a variable">
+          <EditorField
+            label="Moment"
+            tooltip="A time such as 2026-01-31T14:05:00Z, milliseconds since 1970, or a variable"
+            invalid={problems.at !== undefined}
+            error={problems.at}
+          >
             <TextField
               id={id('at')}
               width={26}
@@ -151,7 +171,12 @@ function ExplainFields({ query, problems, id, onChange }: Props) {
               onChange={(text) => onChange({ ...query, explain: { ...at, at: text } })}
             />
           </EditorField>
-          <EditorField label="Width" tooltip="So long before and after; empty: all of the range">
+          <EditorField
+            label="Width"
+            tooltip="So long before and after, such as 10m or 1h; empty: all of the range"
+            invalid={problems.width !== undefined}
+            error={problems.width}
+          >
             <TextField
               id={id('width')}
               width={10}
@@ -165,7 +190,12 @@ function ExplainFields({ query, problems, id, onChange }: Props) {
         </>
       )}
       {choice === 'offset' && (
-        <EditorField label="Earlier by" invalid={problems.compareTo !== undefined} error={problems.compareTo}>
+        <EditorField
+          label="Earlier by"
+          tooltip="How long before the range the other time is: 1h, 1d, 1w"
+          invalid={problems.compareTo !== undefined}
+          error={problems.compareTo}
+        >
           <Combobox
             id={id('compare')}
             width={22}

@@ -1,14 +1,16 @@
 // @vitest-environment jsdom
 import '../../testing/dom.js';
 import type * as GrafanaUi from '@grafana/ui';
-import { render, screen, waitFor, within } from '@testing-library/react';
+import { cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import type { ComponentProps } from 'react';
 import { useState } from 'react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { queryTypes } from '@netspectra/query';
 import { newQuery } from '../../../server/src/contract/query.js';
 import type { NetSpectraSource } from '../source.js';
 import type { NetSpectraQuery } from '../types.js';
+import { withType } from './change.js';
 import { QueryEditor } from './query-editor.js';
 
 vi.mock('@grafana/ui', async (original) => ({
@@ -72,8 +74,8 @@ function show(stored: Partial<NetSpectraQuery> = newQuery) {
       />
     );
   }
-  render(<Host />);
-  return { latest: () => latest, onRunQuery };
+  const { container } = render(<Host />);
+  return { container, latest: () => latest, onRunQuery };
 }
 
 describe('the query editor', () => {
@@ -84,6 +86,37 @@ describe('the query editor', () => {
     }
     expect(screen.getByRole('group', { name: 'Filter' })).toBeInTheDocument();
     expect(screen.getByText('Bits/s')).toBeInTheDocument();
+  });
+
+  it.each(queryTypes)('describes every field of the type %s', (type) => {
+    const { container } = show(withType({ ...newQuery, refId: 'A' }, type));
+    const labels = [...container.querySelectorAll('label[for^="netspectra-"]')];
+    expect(labels.length).toBeGreaterThan(4);
+    expect(labels.filter((label) => label.querySelector('svg') === null).map(({ textContent }) => textContent)).toEqual(
+      [],
+    );
+  });
+
+  it('shows mistakes of a moment at its fields, and a comparison that the type cannot have', () => {
+    show({ ...newQuery, type: 'explain', groupBy: [], explain: { at: 'noon', width: 'long' } });
+    expect(screen.getByLabelText(/^Moment/)).toBeInvalid();
+    expect(screen.getByLabelText(/^Width/)).toBeInvalid();
+    cleanup();
+    show({ ...newQuery, type: 'graph', groupBy: ['src_ip', 'dst_ip'], compareTo: { offset: '1d' } });
+    expect(screen.getByText(/compare$/)).toBeInTheDocument();
+  });
+
+  it('has for events fields of their own, with variables, once for each query', async () => {
+    const user = userEvent.setup();
+    const events = { ...newQuery, queryType: 'alerts', alerts: {} } as Partial<NetSpectraQuery>;
+    const { latest, onRunQuery } = show(events);
+    show(events);
+    expect(new Set(screen.getAllByRole('combobox').map(({ id }) => id)).size).toBe(6);
+    await user.click(screen.getAllByLabelText('Severity')[0]!);
+    await user.keyboard('$severity{Enter}');
+    await user.type(screen.getAllByLabelText('Search')[0]!, 'scan{Enter}');
+    expect(latest()).toMatchObject({ queryType: 'alerts', alerts: { severity: '$severity', search: 'scan' } });
+    expect(onRunQuery).toHaveBeenCalledTimes(2);
   });
 
   it('changes the type and runs', async () => {

@@ -7,10 +7,12 @@ interface Props {
   readonly value: string;
   readonly placeholder?: string;
   readonly width?: number;
+  /** from the field around it */
+  readonly invalid?: boolean | undefined;
   readonly onChange: (value: string) => void;
 }
 
-export function TextField({ id, value, placeholder, width = 14, onChange }: Props) {
+export function TextField({ id, value, placeholder, width = 14, invalid = false, onChange }: Props) {
   const [text, setText] = useState(value);
   const [given, setGiven] = useState(value);
   if (given !== value) {
@@ -26,6 +28,8 @@ export function TextField({ id, value, placeholder, width = 14, onChange }: Prop
       width={width}
       {...(placeholder === undefined ? {} : { placeholder })}
       value={text}
+      invalid={invalid}
+      aria-invalid={invalid}
       onChange={(event) => setText(event.currentTarget.value)}
       onBlur={take}
       onKeyDown={(event) => {

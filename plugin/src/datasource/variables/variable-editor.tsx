@@ -22,7 +22,7 @@ export function VariableEditor({ query: stored, onChange }: Props) {
   const query = variableQueryOf(stored);
   return (
     <Stack direction="column" gap={0.5}>
-      <InlineField label="Offer" labelWidth={16} htmlFor="variable-kind">
+      <InlineField label="Offer" labelWidth={16} tooltip="What the variable can be" htmlFor="variable-kind">
         <Combobox
           id="variable-kind"
           width={40}
@@ -33,7 +33,12 @@ export function VariableEditor({ query: stored, onChange }: Props) {
       </InlineField>
       {query.kind === 'values' && (
         <>
-          <InlineField label="Dimension" labelWidth={16} htmlFor="variable-dimension">
+          <InlineField
+            label="Dimension"
+            labelWidth={16}
+            tooltip="Whose values, in the time range"
+            htmlFor="variable-dimension"
+          >
             <Combobox
               id="variable-dimension"
               width={40}
@@ -52,7 +57,7 @@ export function VariableEditor({ query: stored, onChange }: Props) {
               onBlur={(event) => onChange({ ...query, filter: event.currentTarget.value })}
             />
           </InlineField>
-          <InlineField label="At most" labelWidth={16}>
+          <InlineField label="At most" labelWidth={16} tooltip="How many values, 1 to 1,000; empty: 200">
             <Input
               id="variable-limit"
               width={16}
