@@ -188,7 +188,7 @@ export class Handler {
       if (cancels && this.running.has(queryId)) void this.killUntilGone(queryId);
     };
     response.once('close', onClose);
-    if (fault?.drop === 'during') setTimeout(() => request.socket.destroy(), 100);
+    const breaking = fault?.drop === 'during' ? setTimeout(() => request.socket.destroy(), 100) : undefined;
     const outcome = await work.finally(() => {
       this.running.delete(queryId);
       response.off('close', onClose);
@@ -196,7 +196,9 @@ export class Handler {
       else this.engine.release(session);
     });
     if (gone) return;
-    if (fault?.drop === 'after') return void request.socket.destroy();
+    // A statement that was done before its connection broke gets no answer either; the next one has another connection.
+    clearTimeout(breaking);
+    if (fault?.drop === 'during' || fault?.drop === 'after') return void request.socket.destroy();
 
     const waits = query.get('wait_end_of_query') === '1' || settings.get('http_wait_end_of_query') === '1';
     const { exception, bytes } = outcome;
