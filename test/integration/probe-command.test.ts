@@ -10,7 +10,7 @@ import { hasNats, startNats } from '../kit/nats.js';
 import type { NatsServer } from '../kit/nats.js';
 import { hasCables, layCable } from '../kit/network.js';
 import type { Cable } from '../kit/network.js';
-import { freePort, run, sampleCapture, start, until } from './process.js';
+import { freePort, run, sampleCapture, start, temporaryFolder, until } from './process.js';
 import type { Started } from './process.js';
 
 const partitions = 4;
@@ -22,6 +22,7 @@ describe.runIf(hasNats)('netspectra probe', () => {
   let bus: JetStreamBus;
   let env: Record<string, string>;
   const begun: Started[] = [];
+  const data = temporaryFolder();
   beforeAll(async () => {
     server = await startNats();
     bus = createJetStreamBus({ connection: { servers: [server.url] }, streams: { partitions } });
@@ -30,6 +31,7 @@ describe.runIf(hasNats)('netspectra probe', () => {
       NETSPECTRA_BUS_SERVERS: server.url,
       NETSPECTRA_BUS_PARTITIONS: String(partitions),
       NETSPECTRA_PROBE_LISTEN: '127.0.0.1:0',
+      NETSPECTRA_DATA_DIR: data.path,
     };
   });
   afterEach(async () => {
@@ -41,6 +43,7 @@ describe.runIf(hasNats)('netspectra probe', () => {
   afterAll(async () => {
     await bus?.close();
     await server?.close();
+    data.remove();
   });
 
   /** What a probe published so far. */
@@ -198,9 +201,13 @@ describe.runIf(hasNats)('netspectra probe', () => {
       });
     });
 
-    it('ends with code 1 when what it holds cannot be published', async () => {
+    it('without a spool it ends with code 1 when what it holds cannot be published', async () => {
       const port = await freePort();
-      const over = { NETSPECTRA_BUS_SERVERS: `nats://127.0.0.1:${port}`, NETSPECTRA_PROBE_DRAIN_TIMEOUT: '200ms' };
+      const over = {
+        NETSPECTRA_BUS_SERVERS: `nats://127.0.0.1:${port}`,
+        NETSPECTRA_BUS_SPOOL_BYTES: '0',
+        NETSPECTRA_PROBE_DRAIN_TIMEOUT: '200ms',
+      };
       const running = await probe('alone', [], over);
       await cable.send(sampleCapture, { packetsPerSecond: 20_000 });
       await until(

@@ -139,7 +139,7 @@ function probeRegistry(rings: Probe['rings'] = []): Registry {
     lost: 0,
   };
   const bus = { connected: true, reconnects: 0, lastError: '' };
-  registerProbeMetrics(metrics, { rings, queued: 0 }, () => ({ bus, publisher }));
+  registerProbeMetrics(metrics, { rings, queued: 0 }, () => ({ bus, publisher, spool: null }));
   return metrics;
 }
 

@@ -1,18 +1,11 @@
 /** Prometheus metrics of a probe. Its interfaces are the only label that is not fixed; the configuration bounds them. */
 import { decodeReasonNames } from '@netspectra/collector/decode';
-import type { BusState, PublisherState } from '@netspectra/collector/bus';
 import type { CaptureReport } from '@netspectra/collector/probe';
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { counted, countedBy } from './metrics.js';
 import { totals } from './probe-health.js';
-import type { ProbeFigures } from './probe-health.js';
-
-/** What the probe's way to the bus tells. */
-export interface ProbeBusFigures {
-  readonly bus: BusState;
-  readonly publisher: PublisherState;
-}
+import type { ProbeBusFigures, ProbeFigures } from './probe-health.js';
 
 export function registerProbeMetrics(registry: Registry, probe: ProbeFigures, figures: () => ProbeBusFigures): void {
   perInterface(
@@ -101,6 +94,31 @@ export function registerProbeMetrics(registry: Registry, probe: ProbeFigures, fi
   );
   counted(
     registry,
+    'netspectra_probe_messages_lost_total',
+    'Messages given up because they are larger than the bus takes',
+    () => figures().publisher.lost,
+  );
+  countedBy(
+    registry,
+    'netspectra_probe_spool_refused_total',
+    'Messages that the disk did not take: its bound was met, or writing failed',
+    'reason',
+    () => ({ full: figures().spool?.full ?? 0, failed: figures().spool?.failed ?? 0 }),
+  );
+  counted(
+    registry,
+    'netspectra_probe_spool_torn_total',
+    'Places on disk where a message was not whole, as after a kill',
+    () => figures().spool?.torn ?? 0,
+  );
+  counted(
+    registry,
+    'netspectra_probe_spool_torn_bytes_total',
+    'Bytes that were cut off there',
+    () => figures().spool?.tornBytes ?? 0,
+  );
+  counted(
+    registry,
     'netspectra_probe_reconnects_total',
     'Connections to the bus that were made anew',
     () => figures().bus.reconnects,
@@ -111,15 +129,33 @@ export function registerProbeMetrics(registry: Registry, probe: ProbeFigures, fi
   gauge(registry, 'netspectra_probe_queued_messages', 'Messages that wait for the publisher', () => probe.queued);
   gauge(
     registry,
+    'netspectra_probe_unacknowledged_messages',
+    'Messages that were sent and not confirmed yet',
+    () => figures().publisher.unacknowledged,
+  );
+  gauge(
+    registry,
     'netspectra_probe_unacknowledged_bytes',
     'Bytes of messages that were sent and not confirmed yet',
     () => figures().publisher.unacknowledgedBytes,
   );
   gauge(
     registry,
+    'netspectra_probe_spooled_messages',
+    'Messages on disk that are not confirmed yet',
+    () => figures().publisher.spooled,
+  );
+  gauge(
+    registry,
     'netspectra_probe_spooled_bytes',
-    'Bytes of messages that wait on disk',
+    'Bytes they take on disk; files go as a whole',
     () => figures().publisher.spooledBytes,
+  );
+  gauge(
+    registry,
+    'netspectra_probe_spool_limit_bytes',
+    'Most bytes on disk; 0 = no spool',
+    () => figures().spool?.bytesMax ?? 0,
   );
   gauge(
     registry,

@@ -7,8 +7,8 @@ import { basename } from 'node:path';
 import { openCaptureFile, openCaptureStream } from '@netspectra/collector';
 import { compilePacketFilter } from '@netspectra/collector/filter';
 import type { PacketFilter } from '@netspectra/collector/filter';
-import { subjectToken } from '@netspectra/collector/bus';
-import type { JetStreamBus, Publisher } from '@netspectra/collector/bus';
+import { createOutbox, subjectToken } from '@netspectra/collector/bus';
+import type { JetStreamBus, Publisher, PublisherOptions, Spool } from '@netspectra/collector/bus';
 import { createProbe, publishFile } from '@netspectra/collector/probe';
 import type { Probe } from '@netspectra/collector/probe';
 import { captureFilter, parseFilter } from '@netspectra/query';
@@ -25,8 +25,10 @@ import { fileEpoch } from './file-identity.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { registerProcessMetrics } from './metrics.js';
 import { HealthWatch, totals } from './probe-health.js';
+import type { ProbeBusFigures } from './probe-health.js';
 import { serveProbe } from './probe-http.js';
 import { registerProbeMetrics } from './probe-metrics.js';
+import { openConfiguredSpool } from './probe-spool.js';
 import { printMessages } from './probe-sub.js';
 import { stopSignals, version } from './process.js';
 
@@ -98,10 +100,13 @@ function checkedFilter({ capture, probe: { id } }: Config): PacketFilter | null 
 
 async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logger): Promise<number> {
   const { capture } = config;
+  const spool = openConfiguredSpool(config);
+  const publisherOf = (options: PublisherOptions): Publisher =>
+    spool ? createOutbox(bus, spool, options, logger) : bus.publisher(options);
   let publisher: Publisher | undefined;
   const running = createProbe(
     {
-      publisher: (told) => (publisher = bus.publisher({ windowBytes: config.bus.window_bytes, ...told })),
+      publisher: (told) => (publisher = publisherOf({ windowBytes: config.bus.window_bytes, ...told })),
       log: logger,
     },
     {
@@ -126,10 +131,15 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
       },
     },
   );
-  const watch = new HealthWatch(running, () => bus.state);
+  const figures = (): ProbeBusFigures => ({
+    bus: bus.state,
+    publisher: publisher!.state,
+    spool: spool ? { ...spool.state, bytesMax: config.bus.spool_bytes } : null,
+  });
+  const watch = new HealthWatch(running, figures);
   const metrics = new Registry();
   registerProcessMetrics(metrics, version);
-  registerProbeMetrics(metrics, running, () => ({ bus: bus.state, publisher: publisher!.state }));
+  registerProbeMetrics(metrics, running, figures);
   const stop = stopSignals();
   // Wrong certificates and credentials do not mend themselves; a bus that is not there yet may come.
   const refused = bus.ready().then(
@@ -150,7 +160,7 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
       `netspectra: capturing ${capture.interfaces.join(', ')} as ${config.probe.id}, ${http.address}/metrics; Ctrl-C ends\n`,
     );
     await Promise.race([stop.asked, running.failed, neverReady]);
-    return (await drain(running, config, logger)) ? 0 : 1;
+    return (await drain(running, config, spool, logger)) ? 0 : 1;
   } finally {
     clearInterval(status);
     unhear();
@@ -160,12 +170,14 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
   }
 }
 
-/** Publish what is in the rings, and end. @returns whether all of it is on the bus */
-async function drain(running: Probe, config: Config, logger: Logger): Promise<boolean> {
+/** Publish what is in the rings, and end. @returns whether all of it is on the bus or on disk */
+async function drain(running: Probe, config: Config, spool: Spool | null, logger: Logger): Promise<boolean> {
   const left = await running.stop(config.probe.drain_timeout * 1000);
   if (left > 0) {
     logger.warn({ messages: left }, 'messages are not known to be on the bus; their packets may be lost');
   }
+  const spooled = spool?.left ?? 0;
+  if (spooled > 0) logger.warn({ messages: spooled }, 'messages wait on disk for the next start of this probe');
   const { received, kernelDropped, publishDropped } = totals(running);
   logger.info({ received, kernelDropped, publishDropped }, 'capture ended');
   return left === 0;

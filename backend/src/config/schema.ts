@@ -196,6 +196,14 @@ export const configSchema = Type.Object(
         maximum: gigabyte,
         default: 16 * megabyte,
       }),
+      spool_dir: file(
+        'Folder in which a capturing probe keeps messages while the bus is away; empty = spool/<probe.id> in storage.data_dir.',
+      ),
+      spool_bytes: bytes('Most bytes in that folder; what comes beyond is dropped and counted. 0 = no spool.', {
+        minimum: 0,
+        maximum: 64 * 1024 * gigabyte,
+        default: gigabyte,
+      }),
     }),
     engine: section('What is computed, and how much it may use.', {
       workers: whole('Threads that work on packets; 0 = one per processor core.', {

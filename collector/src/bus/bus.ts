@@ -25,6 +25,8 @@ export interface MessageId {
 export interface OutgoingMessage extends MessageId {
   /** encodePacketBatch's */
   readonly bytes: Uint8Array;
+  /** packets in it, for who counts what is confirmed and lost; the bus does not know them */
+  readonly rows?: number;
 }
 
 /** A message off the bus. */

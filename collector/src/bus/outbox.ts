@@ -1,6 +1,9 @@
 /**
  * A publisher with a disk behind it: what finds no room in the window waits in the spool, and goes to the bus in order
  * when there is. A message of a partition that has others on disk goes behind them; other partitions go on directly.
+ *
+ * While there is no connection everything goes to disk first, and what was on its way when it broke, too: a process that is
+ * killed then leaves it all to the next one.
  */
 import type {
   Bus,
@@ -28,9 +31,15 @@ class Outbox implements Publisher {
   private readonly spool: Spool;
   private readonly log: BusLog;
   private readonly inner: Publisher;
+  /** of what is in the window, how to let its record go */
   private readonly confirmations = new Map<OutgoingMessage, () => void>();
+  /** in the window and not on disk, in order */
+  private readonly direct = new Set<OutgoingMessage>();
+  private readonly emptied: (() => void)[] = [];
   private spooling = false;
   private failing = false;
+  /** takes nothing more; what is on disk still goes to the bus */
+  private closing = false;
   private closed = false;
 
   constructor(bus: Bus, spool: Spool, options: PublisherOptions, log: BusLog) {
@@ -56,32 +65,74 @@ class Outbox implements Publisher {
   }
 
   publish(message: OutgoingMessage): PublishResult {
-    if (this.closed) return 'full';
-    if (this.spool.waiting(message.partition) === 0 && this.inner.publish(message) === 'taken') return 'taken';
+    if (this.closing) return 'full';
+    const { connected } = this.inner.state;
+    if (connected && this.publishDirectly(message)) return 'taken';
+    if (!connected) this.backUp();
     const kept = this.spool.append(message);
     this.tell(kept);
     if (kept) this.pump(); // room may have come free since
-    return kept ? 'taken' : 'full';
+    return kept || (!connected && this.publishDirectly(message)) ? 'taken' : 'full';
   }
 
   room(): Promise<void> {
     return this.inner.room();
   }
 
-  async close(waitMilliseconds?: number): Promise<readonly OutgoingMessage[]> {
+  async close(waitMilliseconds = 5000): Promise<readonly OutgoingMessage[]> {
+    const deadline = Date.now() + waitMilliseconds;
+    this.closing = true;
+    this.pump();
+    await this.emptyWithin(waitMilliseconds);
     this.closed = true;
-    const left = await this.inner.close(waitMilliseconds);
+    const left = await this.inner.close(Math.max(0, deadline - Date.now()));
     // What came from the disk is there still.
     const lost = left.filter((message) => !this.confirmations.has(message) && !this.spool.append(message));
     this.spool.close();
     return lost;
   }
 
+  private publishDirectly(message: OutgoingMessage): boolean {
+    if (this.spool.waiting(message.partition) > 0 || this.inner.publish(message) === 'full') return false;
+    this.direct.add(message);
+    return true;
+  }
+
+  /** Put on disk what is in the window only. Not behind what waits there already: it is older. */
+  private backUp(): void {
+    if (this.direct.size === 0 || this.spool.peek()) return;
+    for (const message of this.direct) {
+      if (!this.spool.append(message)) return;
+      this.hold(message);
+      this.direct.delete(message);
+    }
+  }
+
+  /** Take the next record; it stays on disk until the message is confirmed. */
+  private hold(message: OutgoingMessage): void {
+    const taken = this.spool.take();
+    if (taken) this.confirmations.set(message, () => taken.confirm());
+  }
+
   private settle(message: OutgoingMessage): void {
+    this.direct.delete(message);
     this.confirmations.get(message)?.();
     this.confirmations.delete(message);
+    if (this.spool.state.records === 0) for (const resolve of this.emptied.splice(0)) resolve();
     // The window has counted this one out only after this call.
     queueMicrotask(() => this.pump());
+  }
+
+  /** Resolves when nothing is on disk any more, or after the time. */
+  private async emptyWithin(milliseconds: number): Promise<void> {
+    if (this.spool.state.records === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.emptied.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   private pump(): void {
@@ -94,8 +145,7 @@ class Outbox implements Publisher {
         return;
       }
       if (this.inner.publish(message) === 'full') return;
-      const taken = this.spool.take();
-      if (taken) this.confirmations.set(message, () => taken.confirm());
+      this.hold(message);
     }
   }
 

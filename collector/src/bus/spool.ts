@@ -3,9 +3,9 @@
  *
  * A folder of segments, `00000001.spool` and on. A record is
  *
- *     length u32 | crc32 u32 | partition u32 | epoch u64 | sequence u64 | probe length u16 | probe | bytes     (little-endian)
+ *     length u32 | crc32 u32 | partition u32 | epoch u64 | sequence u64 | rows u32 | probe length u16 | probe | bytes
  *
- * where length counts what follows the crc and the crc covers length and what follows. A segment goes when all its
+ * (little-endian), where length counts what follows the crc and the crc covers length and what follows. A segment goes when all its
  * records are confirmed, so after a crash some are read again: their names make that harmless. What a kill tore is cut off
  * at the first record that is not whole, and counted. Written to the kernel at once and not synchronised: a process
  * that dies loses nothing, a machine that loses power may lose the last seconds.
@@ -76,7 +76,7 @@ export interface SpooledMessage {
 }
 
 const headBytes = 8;
-const fixedBytes = 4 + 8 + 8 + 2;
+const fixedBytes = 4 + 8 + 8 + 4 + 2;
 const suffix = '.spool';
 
 /**
@@ -92,6 +92,8 @@ export class Spool {
   private readonly segmentBytes: number;
   private readonly messageBytesMax: number;
   private readonly lock: string;
+  /** records that were not confirmed when it was closed */
+  left = 0;
   private segments: Segment[] = [];
   private writing: Segment | null = null;
   private nextNumber = 1;
@@ -183,8 +185,9 @@ export class Spool {
     };
   }
 
-  /** Leave what was not confirmed to the next process. */
+  /** Leave what was not confirmed to the next process; `left` says how many records. */
   close(): void {
+    this.left = this.state.records;
     for (const segment of this.segments) release(segment);
     this.segments = [];
     this.writing = null;
@@ -328,16 +331,17 @@ function encode(message: OutgoingMessage): Buffer {
   record.writeUInt32LE(message.partition, 8);
   record.writeBigUInt64LE(message.epoch, 12);
   record.writeBigUInt64LE(BigInt(message.sequence), 20);
-  record.writeUInt16LE(probe.length, 28);
-  probe.copy(record, 30);
-  record.set(message.bytes, 30 + probe.length);
+  record.writeUInt32LE(message.rows ?? 0, 28);
+  record.writeUInt16LE(probe.length, 32);
+  probe.copy(record, 34);
+  record.set(message.bytes, 34 + probe.length);
   record.writeUInt32LE(crc32(record.subarray(headBytes), crc32(record.subarray(0, 4))), 4);
   return record;
 }
 
 /** The reverse; null for what encode does not make. */
 function decode(body: Buffer): OutgoingMessage | null {
-  const probeBytes = body.readUInt16LE(20);
+  const probeBytes = body.readUInt16LE(24);
   if (fixedBytes + probeBytes > body.length) return null;
   const probe = body.toString('utf8', fixedBytes, fixedBytes + probeBytes);
   const sequence = Number(body.readBigUInt64LE(12));
@@ -346,6 +350,7 @@ function decode(body: Buffer): OutgoingMessage | null {
     partition: body.readUInt32LE(0),
     epoch: body.readBigUInt64LE(4),
     sequence,
+    rows: body.readUInt32LE(20),
     probe,
     bytes: body.subarray(fixedBytes + probeBytes),
   };

@@ -1,0 +1,24 @@
+/** Where a capturing probe keeps messages while the bus is away. */
+import { join } from 'node:path';
+import { BusError, openSpool } from '@netspectra/collector/bus';
+import type { Spool } from '@netspectra/collector/bus';
+import type { Config } from '../config/index.js';
+import { UserError } from '../errors.js';
+
+/**
+ * Open the spool of the configuration, with what an earlier probe left there.
+ * @returns null when it is turned off
+ * @throws UserError NS_CONFIG_INVALID when the folder cannot be used or another probe has it
+ */
+export function openConfiguredSpool({ bus, probe, storage }: Config): Spool | null {
+  if (bus.spool_bytes === 0) return null;
+  const folder = bus.spool_dir || join(storage.data_dir, 'spool', probe.id);
+  try {
+    return openSpool({ folder, bytesMax: bus.spool_bytes });
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error;
+    throw new UserError('NS_CONFIG_INVALID', `${error.message} (bus.spool_dir; bus.spool_bytes: 0 does without)`, {
+      cause: error,
+    });
+  }
+}
