@@ -16,11 +16,11 @@ export function chosenSource(settings: AppSettings | undefined): DataSourceInsta
   return all.find(({ uid }) => uid === settings?.datasourceUid) ?? all.find(({ isDefault }) => isDefault) ?? all[0];
 }
 
-/** The uid, if it is one of a NetSpectra datasource that is there. */
-export const namedSource = (uid: string | null): string | undefined =>
+/** The NetSpectra datasource of a uid, or of `default`, which variables of dashboards hold for the default one. */
+export const namedSource = (uid: string): string | undefined =>
   getDataSourceSrv()
     .getList({ type: datasourceId })
-    .find((each) => each.uid === uid)?.uid;
+    .find((each) => each.uid === uid || (uid === 'default' && each.isDefault))?.uid;
 
 /** uid of the datasource; only pages inside of the app's root have it. */
 export const SourceContext = createContext<string | undefined>(undefined);

@@ -17,10 +17,13 @@ export interface ColumnLinks {
 
 const hostColumns: ReadonlySet<string> = new Set<DimensionId>(['src_ip', 'dst_ip', 'client_ip', 'server_ip']);
 
+/** `Source address` becomes `source address`, and `DNS name` stays. */
+const inSentence = (label: string): string => label.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase());
+
 /** The links of every column that has some, for a place: what is chosen is added to what is there. */
 export function columnLinks(place: ExplorerState): ColumnLinks[] {
   const columns = dimensions.map(({ id, label }): ColumnLinks => {
-    const narrow = narrowing(`Only ${label.toLowerCase()} \${__value.text}`, place, id);
+    const narrow = narrowing(`Only ${inSentence(label)} \${__value.text}`, place, id);
     return { column: id, links: hostColumns.has(id) ? [hostLink(place), narrow] : [narrow] };
   });
   return [...columns, { column: 'filter', links: [narrowing('Only this', place, 'filter', 'overview')] }];

@@ -116,7 +116,7 @@ export function firstSteps(status: Status, probes: readonly Probe[], uid: string
     },
     {
       title: 'Bring in traffic',
-      text: 'Read a capture file: netspectra up --read capture.pcap. Or capture from an interface: netspectra up --interface eth0.',
+      text: 'Read a capture file: netspectra up --read capture.pcap, or what another program captures: tcpdump -U -w - | netspectra up --read -',
       done: probes.length > 0,
     },
     {

@@ -30,7 +30,7 @@ export function ProbesPage() {
               </Text>
               {probes.length === 0 ? (
                 <EmptyState variant="not-found" message="No probe has sent anything yet">
-                  Read a capture file with netspectra up --read FILE, or capture with netspectra up --interface IF.
+                  Read a capture file with netspectra up --read FILE; - is standard input.
                 </EmptyState>
               ) : (
                 <InteractiveTable
