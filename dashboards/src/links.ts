@@ -34,9 +34,11 @@ const toDashboard = (title: string, key: DashboardKey, variable: string): CellLi
   title,
   url: `/d/${uids[key]}?var-${variable}=${value}&${kept}`,
 });
+/** With the datasource that the dashboard shows: the app's own may be another. */
+const ownExplorer = `${pages.explorer}?source=\${datasource:percentencode}`;
 const toExplorer: CellLink = {
   title: 'This host in the explorer',
-  url: `${pages.explorer}?view=host&host=${value}&filter=\${filter:percentencode}&\${__url_time_range}`,
+  url: `${ownExplorer}&view=host&host=${value}&filter=\${filter:percentencode}&\${__url_time_range}`,
 };
 
 const hostLinks: readonly CellLink[] = [
@@ -91,7 +93,7 @@ export const topLinks: readonly DashboardLink[] = [
     tooltip: 'Explore the traffic of this time',
     type: 'link',
     icon: 'bolt',
-    url: pages.explorer,
+    url: ownExplorer,
   }),
 ];
 

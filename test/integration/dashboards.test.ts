@@ -151,6 +151,7 @@ describe.each(all)('%s', (_file, dashboard) => {
       if (path.startsWith('/a/')) {
         const pages = manifest.includes.map((page) => page.path.replace('%PLUGIN_ID%', 'netspectra-app'));
         expect(pages).toContain(path);
+        if (path.endsWith('/explorer')) expect(query).toMatch(/^source=\$\{datasource:percentencode\}/);
         continue;
       }
       const target = byUid.get(path.replace(/^\/d\//, ''));
