@@ -4,7 +4,7 @@ type Numbers = readonly (number | null)[];
 
 export interface Reduce {
   readonly type: 'reduce';
-  readonly reducer: 'last' | 'sum' | 'mean' | 'max';
+  readonly reducer: 'last' | 'sum' | 'max';
   readonly settings: { readonly mode: 'dropNN' } | { readonly mode: 'replaceNN'; readonly replaceWithValue: number };
 }
 export interface Threshold {
@@ -14,11 +14,9 @@ export interface Threshold {
   }[];
 }
 
-const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
 const reducers: Readonly<Record<Reduce['reducer'], (values: readonly number[]) => number>> = {
   last: (values) => values.at(-1) ?? NaN,
-  sum,
-  mean: (values) => sum(values) / values.length,
+  sum: (values) => values.reduce((all, value) => all + value, 0),
   max: (values) => Math.max(...values),
 };
 
