@@ -3,7 +3,7 @@
  * read as those would read them, and the real programs run with the environment that they name: a ClickHouse server, the
  * reader, the API, and the datasource's executable with the provisioned settings. The alert rules ask it as Grafana's do.
  */
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -229,6 +229,8 @@ describe('the composition', () => {
 // ---- the programs, with the composition's environment ----
 
 const folder = temporaryFolder();
+/** Where the programs begin. */
+const home = join(folder.path, 'home');
 let store: ClickHouse;
 let api: Serving;
 let plugin: PluginProcess;
@@ -236,7 +238,7 @@ let plugin: PluginProcess;
 /** The addresses of services are ports of loopback here; everything else is as the file says. */
 const here = (service: Service): Record<string, string> => {
   const { NETSPECTRA_API_LISTEN: _listen, ...rest } = environment(service);
-  return { ...rest, NETSPECTRA_STORAGE_CLICKHOUSE_URL: store.url };
+  return { ...rest, HOME: home, NETSPECTRA_STORAGE_CLICKHOUSE_URL: store.url };
 };
 const datasource = (): DatasourceOptions => {
   const { api: service, grafana } = compose.services;
@@ -248,6 +250,7 @@ const datasource = (): DatasourceOptions => {
 };
 
 beforeAll(async () => {
+  mkdirSync(home);
   const { clickhouse, reader, api: apiService } = compose.services;
   const { CLICKHOUSE_USER, CLICKHOUSE_PASSWORD } = environment(clickhouse);
   store = await startClickHouse({
@@ -258,12 +261,12 @@ beforeAll(async () => {
   const captures = args.map((arg) => (arg.startsWith('/captures/') ? sampleCapture : arg));
   expect(captures).toContain(sampleCapture);
   const [done] = await Promise.all([
-    run([command!, ...captures], { env: here(reader) }),
+    run([command!, ...captures], { env: here(reader), cwd: home }),
     PluginProcess.start().then((started) => (plugin = started)),
   ]);
   expect(done.stderr).toContain('capture read');
   expect(done.code).toBe(0);
-  api = await startServing([...apiService.command!], { env: here(apiService) });
+  api = await startServing([...apiService.command!], { env: here(apiService), cwd: home });
 });
 
 afterAll(async () => {
@@ -278,6 +281,12 @@ describe('with the environment of the composition', () => {
     const [, path] = /http:\/\/127\.0\.0\.1:8080(\/\w+)/.exec(compose.services.api.healthcheck!.test.at(-1)!)!;
     expect((await api.text(path!)).status).toBe(200);
     expect((await api.text('/api/v1/probes')).status).toBe(401);
+  });
+
+  test('reader and API write no file, since they may not', () => {
+    const { reader, api: apiService } = compose.services;
+    expect([reader, apiService]).toMatchObject([{ read_only: true }, { read_only: true }]);
+    expect(readdirSync(home)).toEqual([]);
   });
 
   test('the provisioned datasource is well', async () => {

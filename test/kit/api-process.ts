@@ -20,7 +20,7 @@ export async function endServings(): Promise<void> {
 /** Start `netspectra ARGS` on a port of loopback (0: a free one), and wait until it serves. */
 export async function startServing(
   args: readonly string[],
-  options: { env?: Record<string, string>; port?: number } = {},
+  options: { env?: Record<string, string>; port?: number; cwd?: string } = {},
 ): Promise<Serving> {
   const started = start([...args, '--listen', `127.0.0.1:${options.port ?? 0}`], options);
   running.add(started);
