@@ -2,12 +2,12 @@
 
 type Numbers = readonly (number | null)[];
 
-export interface Reduce {
+interface Reduce {
   readonly type: 'reduce';
   readonly reducer: 'last' | 'sum' | 'max';
   readonly settings: { readonly mode: 'dropNN' } | { readonly mode: 'replaceNN'; readonly replaceWithValue: number };
 }
-export interface Threshold {
+interface Threshold {
   readonly type: 'threshold';
   readonly conditions: readonly {
     readonly evaluator: { readonly type: 'gt' | 'lt'; readonly params: readonly [number] };

@@ -1,7 +1,7 @@
 /** Names that Grafana knows the bundle by, and where its pages are. */
 export const appId = 'netspectra-app';
 export const datasourceId = 'netspectra-datasource';
-export const appPath = `/a/${appId}`;
+const appPath = `/a/${appId}`;
 
 export const pages = {
   home: `${appPath}/home`,

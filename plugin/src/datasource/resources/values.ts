@@ -24,7 +24,7 @@ export interface ResourceCaller {
   postResource<T>(path: string, data?: unknown): Promise<T>;
 }
 
-export const valuesLimit = 200;
+const valuesLimit = 200;
 const hourMs = 3_600_000;
 
 /** Values of a dimension in a time range, the heaviest first, as text. Rejects as the resource call does. */

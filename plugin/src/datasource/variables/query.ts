@@ -3,7 +3,7 @@ import type { MetricFindValue } from '@grafana/data';
 import type { DataQuery } from '@grafana/schema';
 import { dimensions, measures } from '@netspectra/query';
 
-export const variableKinds = ['values', 'dimensions', 'measures', 'probes'] as const;
+const variableKinds = ['values', 'dimensions', 'measures', 'probes'] as const;
 export type VariableKind = (typeof variableKinds)[number];
 
 export interface VariableQuery extends DataQuery {
