@@ -1,5 +1,7 @@
 // @vitest-environment jsdom
 import '../../testing/dom.js';
+import type { PanelData } from '@grafana/data';
+import { getDefaultTimeRange, LoadingState } from '@grafana/data';
 import type * as GrafanaUi from '@grafana/ui';
 import { cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -57,7 +59,7 @@ beforeEach(() => {
 
 const datasource = { values: () => Promise.resolve([]) } as unknown as NetSpectraSource;
 
-function show(stored: Partial<NetSpectraQuery> = newQuery) {
+function show(stored: Partial<NetSpectraQuery> = newQuery, data?: Partial<PanelData>) {
   const onRunQuery = vi.fn();
   let latest = { refId: 'A', ...stored } as NetSpectraQuery;
   function Host() {
@@ -66,6 +68,9 @@ function show(stored: Partial<NetSpectraQuery> = newQuery) {
       <QueryEditor
         datasource={datasource}
         query={query}
+        {...(data === undefined
+          ? {}
+          : { data: { series: [], timeRange: getDefaultTimeRange(), ...data } as PanelData })}
         onRunQuery={onRunQuery}
         onChange={(changed) => {
           latest = changed;
@@ -175,6 +180,19 @@ describe('the query editor', () => {
     expect(latest().editorMode).toBe('code');
     await user.click(screen.getByRole('button', { name: 'Discard' }));
     expect(latest()).toMatchObject({ editorMode: 'builder', type: 'table' });
+  });
+
+  it('says that it waits, and what failed, of its own query only', () => {
+    show(newQuery, { state: LoadingState.Loading });
+    expect(screen.getByRole('button', { name: 'Run query' })).toHaveAttribute('aria-busy', 'true');
+    cleanup();
+    const errors = [
+      { refId: 'B', message: 'not ours' },
+      { refId: 'A', message: 'the API does not answer' },
+    ];
+    show(newQuery, { state: LoadingState.Error, errors });
+    expect(screen.getByRole('alert')).toHaveTextContent('the API does not answer');
+    expect(screen.getByRole('button', { name: 'Run query' })).toHaveAttribute('aria-busy', 'false');
   });
 
   it('says when a stored query cannot be read', () => {

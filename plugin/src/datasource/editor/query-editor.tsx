@@ -1,5 +1,6 @@
 /** The query editor: fields (builder) or text (code). The query is the truth; both show it. */
 import type { QueryEditorProps } from '@grafana/data';
+import { LoadingState } from '@grafana/data';
 import { EditorHeader, FlexItem } from '@grafana/plugin-ui';
 import { Alert, Button, ConfirmModal, RadioButtonGroup, Space } from '@grafana/ui';
 import { useCallback, useState } from 'react';
@@ -49,6 +50,7 @@ function TrafficEditor({ datasource, query: stored, onChange, onRunQuery, range,
     onChange(changed);
     onRunQuery();
   };
+  const loading = data?.state === LoadingState.Loading;
   const failed = data?.errors?.find(({ refId }) => refId === query.refId)?.message;
   return (
     <>
@@ -61,7 +63,13 @@ function TrafficEditor({ datasource, query: stored, onChange, onRunQuery, range,
           onChange={(next) => (pending && next !== mode ? setAsking(true) : changeMode(next))}
         />
         <FlexItem grow={1} />
-        <Button size="sm" variant="secondary" icon="play" onClick={onRunQuery}>
+        <Button
+          size="sm"
+          variant="secondary"
+          icon={loading ? 'spinner' : 'play'}
+          aria-busy={loading}
+          onClick={onRunQuery}
+        >
           Run query
         </Button>
       </EditorHeader>
