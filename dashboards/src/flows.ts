@@ -23,7 +23,21 @@ export const flowLook: TableLook = {
     'icmp_code',
     'flow_id',
   ],
-  widths: { first: 190, protocol: 90, application: 110, vlan: 70, client_port: 90, server_port: 90 },
+  widths: {
+    ...{
+      first: 190,
+      client_ip: 135,
+      server_ip: 135,
+      duration: 85,
+      protocol: 90,
+      application: 95,
+      vlan: 65,
+      client_port: 72,
+      server_port: 72,
+    },
+    ...{ client_packets: 80, client_bytes: 85, server_packets: 80, server_bytes: 85 },
+    ...{ client_retransmissions: 130, server_retransmissions: 130 },
+  },
 };
 
 export const flows = dashboard({

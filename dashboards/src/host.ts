@@ -113,7 +113,7 @@ export const host = dashboard({
         table(
           { title: 'Services it uses', description: 'As client: whom it asked, on which port.' },
           rows({
-            measures: ['bytes', 'flows', 'rtt_avg', 'retransmission_ratio'],
+            measures: ['bytes', 'rtt_avg', 'retransmission_ratio'],
             groupBy: ['server_ip', 'server_port', 'application'],
             limit: 20,
             filter: asClient,

@@ -43,7 +43,7 @@ export const overview = dashboard({
       [
         4,
         stat(
-          { title: 'Hosts that sent', description: 'Different source addresses; an estimate where no filter is set.' },
+          { title: 'Active hosts', description: 'Different source addresses; an estimate where no filter is set.' },
           rows({ measures: ['distinct_src_ip'], filter }),
         ),
       ],
@@ -108,7 +108,10 @@ export const overview = dashboard({
       [
         12,
         timeSeries(
-          { title: 'Against earlier', description: 'The same measure so much earlier, drawn at the present times.' },
+          {
+            title: 'Compared with earlier',
+            description: 'The same measure so much earlier, drawn at the present times.',
+          },
           [series({ measures: ['bits_per_second'], filter, compareTo: { offset: '$earlier' } })],
         ),
       ],
@@ -122,18 +125,18 @@ export const overview = dashboard({
       ],
     ),
     line(
-      11,
+      12,
       [
         8,
         table(
-          { title: 'Who sends', description: 'The ten addresses that sent most. Click one to see what it does.' },
+          { title: 'Top sources', description: 'The ten addresses that sent most. Click one to see what it does.' },
           rows({ measures: ['bytes', 'bytes_share'], groupBy: ['src_ip'], limit: 10, filter }),
         ),
       ],
       [
         8,
         table(
-          { title: 'Who receives', description: 'The ten addresses that received most.' },
+          { title: 'Top destinations', description: 'The ten addresses that received most.' },
           rows({ measures: ['bytes', 'bytes_share'], groupBy: ['dst_ip'], limit: 10, filter }),
         ),
       ],

@@ -38,6 +38,8 @@ import type {
 } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
 import type { MeasureId } from '@netspectra/query';
 import { findMeasure } from '@netspectra/query';
+import type { ColumnWidth } from '../../plugin/src/app/shared/column-widths.js';
+import { groupWidth, measureWidth } from '../../plugin/src/app/shared/column-widths.js';
 import { linkedColumns, linksOf } from './links.js';
 import type { Target } from './query.js';
 import { source } from './query.js';
@@ -211,9 +213,6 @@ const nothing = {
   options: { match: 'empty', result: { text: '(none)', color: 'text', index: 0 } },
 };
 
-/** Columns whose texts are long: addresses, names. */
-const wideColumn = /_ip(?:\/|$)|_name$|_host$|_path$|_user_agent$/;
-
 /** A row for each group; values lead on to what is known of them. */
 export function table(named: Named, target: Target, look: TableLook = {}): Draft {
   const { bars = target.measures.slice(0, 1), steps = {}, hidden = [], widths = {} } = look;
@@ -223,8 +222,9 @@ export function table(named: Named, target: Target, look: TableLook = {}): Draft
       const links = linksOf(column);
       return links.length === 0 ? [] : [ofColumn(column, 'links', links)];
     }),
-    ...columns.filter((column) => wideColumn.test(column)).map((column) => ofColumn(column, 'custom.minWidth', 140)),
+    ...target.groupBy.map((key) => withWidth(key, groupWidth(key))),
     ...target.measures.map((measure) => ofColumn(measure, 'unit', unitOf(measure))),
+    ...target.measures.map((measure) => withWidth(measure, measureWidth(measure, bars.includes(measure)))),
     ...bars.map((measure) =>
       ofColumn(
         measure,
@@ -252,7 +252,8 @@ export function table(named: Named, target: Target, look: TableLook = {}): Draft
     showHeader: true,
     showTypeIcons: false,
     cellHeight: TableCellHeight.Sm,
-    enablePagination: true,
+    // It would take a row's height from every table, also where one page is all.
+    enablePagination: false,
     sortBy: [],
   };
   // No unit for all: ports, VLANs and statuses are numbers, too, and no quantities.
@@ -274,9 +275,14 @@ const ofColumn = (column: string, id: string, value: unknown, more: Override['pr
   properties: [{ id, value }, ...more],
 });
 
+const withWidth = (column: string, { id, value }: ColumnWidth): Override => ofColumn(column, id, value);
+
 /** A list of alerts and detector events. Texts of the network stay text: no cell is drawn as HTML. */
 export function events(named: Named, target: Target): Draft {
-  return table(named, target, { hidden: ['id', 'tags'], widths: { time: 180, timeEnd: 180 } });
+  const draft = table(named, target, { hidden: ['id', 'tags'], widths: { time: 180, timeEnd: 180 } });
+  const fieldConfig = { overrides: [], ...draft.fieldConfig };
+  const noValue = 'No alerts and no detector events in this time range';
+  return { ...draft, fieldConfig: { ...fieldConfig, defaults: { ...fieldConfig.defaults, noValue } } };
 }
 
 // ---- bars, graphs ----
@@ -287,13 +293,15 @@ export function bars(named: Named, target: Target): Draft {
     displayMode: BarGaugeDisplayMode.Gradient,
     orientation: VizOrientation.Horizontal,
     reduceOptions: { values: true, calcs: ['lastNotNull'], fields: '' },
-    namePlacement: BarGaugeNamePlacement.Auto,
+    namePlacement: BarGaugeNamePlacement.Left,
+    text: { titleSize: 13, valueSize: 14 },
     valueMode: BarGaugeValueMode.Text,
-    sizing: BarGaugeSizing.Auto,
+    // Two bars do not fill the panel.
+    sizing: BarGaugeSizing.Manual,
     showUnfilled: true,
-    minVizHeight: 16,
+    minVizHeight: 18,
     minVizWidth: 8,
-    maxVizHeight: 300,
+    maxVizHeight: 28,
     legend: { ...legends.list, showLegend: false },
   };
   const defaults = {

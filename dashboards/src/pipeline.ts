@@ -49,14 +49,17 @@ export const pipeline = dashboard({
       [
         4,
         stat(
-          { title: 'Filtered', description: 'Left out by the capture filter, as was wanted.' },
+          { title: 'Filtered out', description: 'Left out by the capture filter, as was wanted.' },
           rows({ measures: ['probe_filtered'], filter }),
         ),
       ],
       [
         4,
         stat(
-          { title: 'Late', description: 'Came after their window was written; they are counted in it all the same.' },
+          {
+            title: 'Late packets',
+            description: 'Came after their window was written; they are counted in it all the same.',
+          },
           rows({ measures: ['late_packets'], filter }),
           { steps: [{ value: 1, color: 'yellow' }] },
         ),

@@ -16,7 +16,10 @@ export const protocols = dashboard({
       [
         12,
         timeSeries(
-          { title: 'Applications', description: 'The twelve applications with most bytes, and all others together.' },
+          {
+            title: 'Traffic by application',
+            description: 'The twelve applications with most bytes, and all others together.',
+          },
           [series({ measures: ['bits_per_second'], groupBy: ['application'], limit: 12, other: true, filter })],
           { look: 'area', legend: 'table' },
         ),
@@ -24,7 +27,7 @@ export const protocols = dashboard({
       [
         12,
         timeSeries(
-          { title: 'Protocols', description: 'By IP protocol; the innermost of tunnelled packets.' },
+          { title: 'Traffic by protocol', description: 'By IP protocol; the innermost of tunnelled packets.' },
           [series({ measures: ['bits_per_second'], groupBy: ['protocol'], limit: 8, other: true, filter })],
           { look: 'area', legend: 'table' },
         ),
@@ -75,7 +78,7 @@ export const protocols = dashboard({
       [
         12,
         table(
-          { title: 'Ports of servers', description: 'By protocol and the port of the side that answered.' },
+          { title: 'Server ports', description: 'By protocol and the port of the side that answered.' },
           rows({
             measures: ['bytes', 'bytes_share', 'flows', 'distinct_server_ip'],
             groupBy: ['protocol', 'server_port'],
@@ -90,7 +93,7 @@ export const protocols = dashboard({
       [
         8,
         table(
-          { title: 'Not recognised', description: 'Ports of traffic whose application is not known.' },
+          { title: 'Ports of unrecognised traffic', description: 'Ports of traffic whose application is not known.' },
           rows({
             measures: ['bytes', 'flows'],
             groupBy: ['protocol', 'server_port'],
@@ -121,7 +124,7 @@ export const protocols = dashboard({
       [
         5,
         table(
-          { title: 'Markings', description: 'DSCP of what clients sent.' },
+          { title: 'DSCP', description: 'DSCP of what clients sent.' },
           rows({ measures: ['bytes'], groupBy: ['client_dscp'], limit: 20, filter }),
         ),
       ],

@@ -27,14 +27,14 @@ export const security = dashboard({
       [
         4,
         stat(
-          { title: 'Unanswered connections', description: 'TCP flows in which the server sent nothing.' },
+          { title: 'Unanswered', description: 'TCP flows in which the server sent nothing.' },
           rows({ measures: ['flows'], filter: unanswered }),
         ),
       ],
       [
         4,
         stat(
-          { title: 'Reset', description: 'Sides of TCP flows that sent RST.' },
+          { title: 'Resets', description: 'Sides of TCP flows that sent RST.' },
           rows({ measures: ['tcp_reset_flows'], filter }),
         ),
       ],
@@ -61,7 +61,7 @@ export const security = dashboard({
         ),
       ],
     ),
-    line(9, [
+    line(6, [
       24,
       events(
         { title: 'Events', description: 'What alert rules and detectors noticed in the time range, the latest first.' },
@@ -77,7 +77,7 @@ export const security = dashboard({
             12,
             table(
               {
-                title: 'Clients by ports',
+                title: 'Port scans: ports by client',
                 description: 'Clients by different ports that they tried: many ports of few servers are a port scan.',
               },
               rows({
@@ -101,7 +101,7 @@ export const security = dashboard({
             12,
             table(
               {
-                title: 'Clients by servers',
+                title: 'Sweeps: servers by client',
                 description: 'Clients by different servers that they tried on one port: many are a sweep of hosts.',
               },
               rows({
@@ -128,7 +128,7 @@ export const security = dashboard({
             12,
             table(
               {
-                title: 'Who is refused',
+                title: 'Resets received',
                 description: 'Addresses by flows that others ended with RST: they knock at closed ports.',
               },
               rows({ measures: ['tcp_reset_flows'], groupBy: ['dst_ip'], limit: 15, filter }),
@@ -138,7 +138,7 @@ export const security = dashboard({
             12,
             table(
               {
-                title: 'Who is not answered',
+                title: 'Unanswered flows by client',
                 description:
                   'Clients by TCP flows in which the server sent nothing: filtered ports, or addresses that nobody has.',
               },
@@ -170,7 +170,7 @@ export const security = dashboard({
             8,
             timeSeries(
               {
-                title: 'SYN without answer',
+                title: 'SYN and SYN+ACK',
                 description:
                   'Segments with SYN, and those with SYN and ACK, for each point: in a SYN flood they part. Counted without addresses: follows the probe only, not network and filter.',
               },
@@ -204,7 +204,7 @@ export const security = dashboard({
             12,
             table(
               {
-                title: 'Peaks of receivers',
+                title: 'Peak rate by destination',
                 description: 'Addresses by the highest rate at which packets came to them.',
               },
               rows({

@@ -17,7 +17,7 @@ export const talkers = dashboard({
       [
         12,
         timeSeries(
-          { title: 'What hosts sent', description: 'The eight addresses that sent most, and all others together.' },
+          { title: 'Traffic by source', description: 'The eight addresses that sent most, and all others together.' },
           [series({ measures: ['bits_per_second'], groupBy: ['src_ip'], limit: 8, other: true, filter })],
           { look: 'area', legend: 'table' },
         ),
@@ -26,7 +26,7 @@ export const talkers = dashboard({
         12,
         timeSeries(
           {
-            title: 'What hosts received',
+            title: 'Traffic by destination',
             description: 'The eight addresses that received most, and all others together.',
           },
           [series({ measures: ['bits_per_second'], groupBy: ['dst_ip'], limit: 8, other: true, filter })],
@@ -75,7 +75,7 @@ export const talkers = dashboard({
         table(
           { title: 'Conversations', description: 'Client, server and application; bytes of both directions.' },
           rows({
-            measures: ['bytes', 'client_bytes', 'server_bytes', 'flows'],
+            measures: ['bytes', 'client_bytes', 'server_bytes'],
             groupBy: ['client_ip', 'server_ip', 'application'],
             limit,
             filter,
@@ -96,7 +96,7 @@ export const talkers = dashboard({
         6,
         table(
           { title: 'Networks', description: 'From network to network, by their configured names.' },
-          rows({ measures: ['bytes', 'bytes_share'], groupBy: ['src_network', 'dst_network'], limit, filter }),
+          rows({ measures: ['bytes'], groupBy: ['src_network', 'dst_network'], limit, filter }),
         ),
       ],
       [

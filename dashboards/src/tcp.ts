@@ -56,7 +56,7 @@ export const tcp = dashboard({
       [
         4,
         stat(
-          { title: 'Round trip, 95 %', description: 'Measured in handshakes, 95th percentile.' },
+          { title: 'Round trip, p95', description: 'Measured in handshakes, 95th percentile.' },
           rows({ measures: ['rtt_p95'], filter }),
         ),
       ],
@@ -72,7 +72,7 @@ export const tcp = dashboard({
       9,
       [
         12,
-        timeSeries({ title: 'Losses', description: 'Shares of TCP packets.' }, [
+        timeSeries({ title: 'Retransmissions, reordering, zero windows', description: 'Shares of TCP packets.' }, [
           series({ measures: ['retransmission_ratio', 'out_of_order_ratio', 'zero_window_ratio'], filter }),
         ]),
       ],
@@ -89,7 +89,7 @@ export const tcp = dashboard({
         12,
         timeSeries(
           {
-            title: 'Handshakes and ends',
+            title: 'SYN, FIN and RST',
             description:
               'Segments with SYN, SYN and ACK, FIN, RST for each point. Counted without addresses: follows the probe only, not network and filter.',
           },
@@ -121,7 +121,7 @@ export const tcp = dashboard({
       [
         12,
         table(
-          { title: 'Where packets are lost', description: 'Servers by retransmitted segments.' },
+          { title: 'Retransmissions by server', description: 'Servers by retransmitted segments.' },
           rows({
             measures: ['retransmissions', 'retransmission_ratio', 'out_of_order', 'tcp_packets'],
             groupBy: ['server_ip', 'server_port'],
@@ -141,7 +141,7 @@ export const tcp = dashboard({
       [
         12,
         table(
-          { title: 'Slow paths', description: 'Servers by the 95th percentile of the round trip.' },
+          { title: 'Highest round trip times', description: 'Servers by the 95th percentile of the round trip.' },
           rows({
             measures: ['rtt_p95', 'rtt_p50', 'flows'],
             groupBy: ['server_ip', 'server_port'],
@@ -157,7 +157,7 @@ export const tcp = dashboard({
       [
         8,
         table(
-          { title: 'Receivers that cannot keep up', description: 'Addresses by segments with a receive window of 0.' },
+          { title: 'Zero windows by host', description: 'Addresses by segments with a receive window of 0.' },
           rows({
             measures: ['zero_windows', 'zero_window_ratio'],
             groupBy: ['src_ip'],
@@ -170,7 +170,7 @@ export const tcp = dashboard({
         8,
         table(
           {
-            title: 'Resets',
+            title: 'Resets by host',
             description: 'Addresses by flows that they ended with RST: closed ports, or aborted connections.',
           },
           rows({ measures: ['tcp_reset_flows', 'tcp_packets'], groupBy: ['src_ip'], limit: 15, filter }),

@@ -22,7 +22,7 @@ const httpSection: Section = {
       [
         6,
         stat(
-          { title: 'Errors', description: 'Share of answers with a status of 400 or more.' },
+          { title: 'Errors, 4xx and 5xx', description: 'Share of answers with a status of 400 or more.' },
           rows({ measures: ['http_error_ratio'], filter: http }),
           {
             steps: [
@@ -35,7 +35,7 @@ const httpSection: Section = {
       [
         6,
         stat(
-          { title: 'Errors of servers', description: 'Share of answers with a status of 500 or more.' },
+          { title: 'Server errors, 5xx', description: 'Share of answers with a status of 500 or more.' },
           rows({ measures: ['http_server_error_ratio'], filter: http }),
           {
             steps: [
@@ -154,27 +154,37 @@ const tlsSection: Section = {
   heading: 'TLS',
   lines: [
     line(
-      9,
+      4,
       [
-        6,
+        12,
         stat(
           { title: 'ClientHellos', description: 'TLS connections that were begun.' },
           rows({ measures: ['tls_client_hellos'], filter: tls }),
         ),
       ],
       [
-        6,
+        12,
         stat(
           { title: 'Server names', description: 'Different names (SNI), without those that gave none.' },
           rows({ measures: ['distinct_tls_server_name'], filter: tls }),
         ),
       ],
+    ),
+    line(
+      9,
       [
-        12,
+        16,
         timeSeries(
           { title: 'Connections by version', description: 'ClientHellos for each point.' },
           [series({ measures: ['tls_client_hellos'], groupBy: ['tls_version'], limit: 6, other: true, filter: tls })],
           { look: 'bars', interval: '10s' },
+        ),
+      ],
+      [
+        8,
+        bars(
+          { title: 'Versions', description: 'The highest that clients offer.' },
+          rows({ measures: ['tls_client_hellos'], groupBy: ['tls_version'], limit: 8, filter: tls }),
         ),
       ],
     ),
@@ -210,19 +220,12 @@ const tlsSection: Section = {
       [
         8,
         bars(
-          { title: 'Versions', description: 'The highest that clients offer.' },
-          rows({ measures: ['tls_client_hellos'], groupBy: ['tls_version'], limit: 8, filter: tls }),
-        ),
-      ],
-      [
-        8,
-        bars(
           { title: 'Application protocols', description: 'The first that clients offer (ALPN).' },
           rows({ measures: ['tls_client_hellos'], groupBy: ['tls_alpn'], limit: 8, other: true, filter: tls }),
         ),
       ],
       [
-        8,
+        16,
         table(
           {
             title: 'Without a server name',

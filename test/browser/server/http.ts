@@ -120,7 +120,9 @@ export class HostServer {
     const { pathname, search } = new URL(request.url ?? '/', 'http://host');
     const file = aliases[pathname] ?? this.#file(pathname) ?? (icon.test(pathname) ? placeholderIcon : undefined);
     if (file !== undefined) {
-      response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+      // The files of a run do not change: the browser keeps them, and what it compiled of them.
+      const headers = { 'cache-control': 'max-age=3600', etag: `"${String(statSync(file).mtimeMs)}"` };
+      response.writeHead(200, { ...headers, 'content-type': types[extname(file)] ?? 'application/octet-stream' });
       createReadStream(file).pipe(response);
       return;
     }

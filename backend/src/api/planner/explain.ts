@@ -341,7 +341,7 @@ export function explainFrame(
     number('before', `${measure.label}, before`, unit),
     number('after', `${measure.label}, after`, unit),
     number('change', 'Change', unit),
-    number('change_ratio', 'Change of it', share.unit),
+    number('change_ratio', 'Relative change', share.unit),
     number('share', 'Share of the change', share.unit),
     text('filter', 'Filter'),
   ];

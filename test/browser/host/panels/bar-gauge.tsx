@@ -1,7 +1,12 @@
 /** A bar for each value, as Grafana's bar gauge draws them. */
 import type { FieldDisplay, PanelProps, ReduceDataOptions } from '@grafana/data';
 import { getFieldDisplayValues } from '@grafana/data';
-import type { BarGaugeDisplayMode, BarGaugeNamePlacement, BarGaugeValueMode } from '@grafana/schema';
+import type {
+  BarGaugeDisplayMode,
+  BarGaugeNamePlacement,
+  BarGaugeValueMode,
+  VizTextDisplayOptions,
+} from '@grafana/schema';
 import { VizOrientation } from '@grafana/schema';
 import { BarGauge, useTheme2, VizRepeater } from '@grafana/ui';
 import { isEmpty, NoData } from './no-data.js';
@@ -9,6 +14,7 @@ import { isEmpty, NoData } from './no-data.js';
 interface Options {
   readonly reduceOptions: ReduceDataOptions;
   readonly displayMode: BarGaugeDisplayMode;
+  readonly text: VizTextDisplayOptions;
   readonly namePlacement: BarGaugeNamePlacement;
   readonly valueMode: BarGaugeValueMode;
   readonly minVizHeight: number;
@@ -17,8 +23,8 @@ interface Options {
 
 export function BarGaugePanel({ data, width, height, options, fieldConfig, replaceVariables }: PanelProps) {
   const theme = useTheme2();
-  if (isEmpty(data)) return <NoData />;
-  const { reduceOptions, displayMode, namePlacement, valueMode, minVizHeight, maxVizHeight } = options as Options;
+  if (isEmpty(data)) return <NoData fieldConfig={fieldConfig} />;
+  const { reduceOptions, displayMode, text, namePlacement, valueMode, minVizHeight, maxVizHeight } = options as Options;
   const values = getFieldDisplayValues({ fieldConfig, reduceOptions, replaceVariables, theme, data: data.series });
   return (
     <VizRepeater<FieldDisplay>
@@ -44,7 +50,7 @@ export function BarGaugePanel({ data, width, height, options, fieldConfig, repla
           namePlacement={namePlacement}
           valueDisplayMode={valueMode}
           showUnfilled
-          text={{}}
+          text={text}
         />
       )}
     />

@@ -6,13 +6,13 @@ import { isEmpty, NoData } from './no-data.js';
 const values = (frame: DataFrame | undefined, name: string): readonly unknown[] =>
   frame?.fields.find((field) => field.name === name)?.values ?? [];
 
-export function NodeGraphPanel({ data, width, height, title }: PanelProps) {
+export function NodeGraphPanel({ data, width, height, title, fieldConfig }: PanelProps) {
   const theme = useTheme2();
   const named = (name: string): DataFrame | undefined =>
     data.series.find((frame) => frame.name === name || frame.fields.some((field) => field.name === name));
   const edges = named('source') ?? named('edges');
   const nodes = data.series.find((frame) => frame !== edges);
-  if (isEmpty(data) || !nodes) return <NoData />;
+  if (isEmpty(data) || !nodes) return <NoData fieldConfig={fieldConfig} />;
   const ids = values(nodes, 'id').map(String);
   const titles = values(nodes, 'title').map(String);
   const radius = Math.min(width, height) / 2 - 60;

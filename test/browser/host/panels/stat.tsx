@@ -15,7 +15,7 @@ interface Options {
 
 export function StatPanel({ data, width, height, options, fieldConfig, replaceVariables, timeZone }: PanelProps) {
   const theme = useTheme2();
-  if (isEmpty(data)) return <NoData />;
+  if (isEmpty(data)) return <NoData fieldConfig={fieldConfig} />;
   const { reduceOptions, colorMode, graphMode, textMode } = options as Options;
   const values = getFieldDisplayValues({
     ...{ fieldConfig, reduceOptions, replaceVariables, theme, data: data.series },

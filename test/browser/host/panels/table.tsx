@@ -3,9 +3,10 @@ import { cacheFieldDisplayNames } from '@grafana/data';
 import { TableNG } from '@grafana/ui/unstable';
 import { isEmpty, NoData } from './no-data.js';
 
-export function TablePanel({ data, width, height, fieldConfig, timeRange, title }: PanelProps) {
+export function TablePanel({ data, width, height, fieldConfig, timeRange, title, options }: PanelProps) {
   const [frame] = data.series;
-  if (!frame || isEmpty(data)) return <NoData />;
+  if (!frame || isEmpty(data)) return <NoData fieldConfig={fieldConfig} />;
+  const { enablePagination = false } = options as { readonly enablePagination?: boolean };
   cacheFieldDisplayNames(data.series);
   return (
     <TableNG
@@ -15,6 +16,7 @@ export function TablePanel({ data, width, height, fieldConfig, timeRange, title 
       height={height}
       fieldConfig={fieldConfig}
       timeRange={timeRange}
+      enablePagination={enablePagination}
     />
   );
 }

@@ -7,8 +7,8 @@ const plainLegend: VizLegendOptions = {
   ...{ showLegend: true, displayMode: LegendDisplayMode.List, placement: 'bottom', calcs: [] },
 };
 
-export function TimeSeriesPanel({ data, width, height, timeRange, timeZone, options }: PanelProps) {
-  if (isEmpty(data)) return <NoData />;
+export function TimeSeriesPanel({ data, width, height, timeRange, timeZone, options, fieldConfig }: PanelProps) {
+  if (isEmpty(data)) return <NoData fieldConfig={fieldConfig} />;
   const { legend = plainLegend } = options as { readonly legend?: VizLegendOptions };
   return (
     <TimeSeries

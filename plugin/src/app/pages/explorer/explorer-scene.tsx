@@ -13,9 +13,10 @@ import {
   SceneTimeRange,
   VizPanel,
 } from '@grafana/scenes';
-import { dimensions } from '@netspectra/query';
+import type { NetSpectraQuery } from '../../../datasource/types.js';
 import { datasourceId } from '../../shared/ids.js';
 import { explorerViews } from '../../shared/links.js';
+import { columnLayout } from './columns.js';
 import { columnLinks, momentLink } from './drill-down.js';
 import { ExplorerView as View } from './explorer-view.js';
 import type { ExplorerState, PanelSpec } from './panels.js';
@@ -131,7 +132,7 @@ function panelItem(uid: string, spec: PanelSpec, place: ExplorerState): SceneCSS
 const noConfig = { defaults: {}, overrides: [] };
 
 function panelOf(
-  { title, description, kind }: PanelSpec,
+  { title, description, kind, query }: PanelSpec,
   place: ExplorerState,
   $data: SceneQueryRunner,
   menu: VizPanelMenu,
@@ -151,38 +152,23 @@ function panelOf(
         options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
       });
     case 'table':
-      return new VizPanel({ ...named, pluginId: 'table', fieldConfig: tableConfig(place) });
+      return new VizPanel({ ...named, pluginId: 'table', fieldConfig: tableConfig(place, query) });
   }
 }
 
-/** Pixels: what an instant of flow records, or a filter, needs to be read; the rest shares what is left. */
-const columnWidths = { first: 185, last: 185, filter: 280 };
-const columnWidthMin = 100;
-/** An address, a name, and headings that are long. */
-const widerColumns: Readonly<Record<string, number>> = {
-  ...Object.fromEntries(dimensions.filter(({ type }) => type === 'ip').map(({ id }) => [id, 150])),
-  ...{ dns_name: 220, http_host: 220, tls_server_name: 220, http_user_agent: 220 },
-  ...{ retransmission_ratio: 155, change_ratio: 160, share: 160 },
-};
+/** Where nothing else is said, pixels. */
+const columnWidthMin = 90;
 /** A dimension that a flow does not have, named as in the legends of time series. */
 const noName: ValueMapping = { type: MappingType.ValueToText, options: { '': { text: '(none)' } } };
 
 /** Links at values, and columns that fit into half a page. */
-function tableConfig(place: ExplorerState): FieldConfigSource {
-  const overrides = columnLinks(place).map(({ column, links }) => ({
+function tableConfig(place: ExplorerState, query: NetSpectraQuery): FieldConfigSource {
+  const links = columnLinks(place).map(({ column, links }) => ({
     matcher: { id: 'byName', options: column },
     properties: [{ id: 'links', value: links }],
   }));
-  const widths = Object.entries(columnWidths).map(([column, width]) => ({
-    matcher: { id: 'byName', options: column },
-    properties: [{ id: 'custom.width', value: width }],
-  }));
-  const wider = Object.entries(widerColumns).map(([column, width]) => ({
-    matcher: { id: 'byName', options: column },
-    properties: [{ id: 'custom.minWidth', value: width }],
-  }));
   return {
-    defaults: { custom: { minWidth: columnWidthMin }, mappings: [noName] },
-    overrides: [...overrides, ...widths, ...wider],
+    defaults: { custom: { minWidth: columnWidthMin, wrapHeaderText: true }, mappings: [noName] },
+    overrides: [...links, ...columnLayout(query)],
   };
 }

@@ -159,7 +159,7 @@ function overview(filter: string, live: boolean): PanelSpec[] {
     title,
     kind: 'table',
     width: 6,
-    height: 11,
+    height: 12,
     query: table([key], filter),
   });
   return [
@@ -198,7 +198,7 @@ function hostPanels(filter: string, host: string, typed: string): PanelSpec[] {
     title,
     kind: 'table',
     width: 6,
-    height: 11,
+    height: 9,
     query: table([key], part),
   });
   return [

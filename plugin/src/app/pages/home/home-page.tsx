@@ -1,6 +1,6 @@
 /** Home: is the pipeline well, and what to do first. */
 import { PluginPage } from '@grafana/runtime';
-import { Alert, Badge, Card, Grid, LinkButton, Stack, Text } from '@grafana/ui';
+import { Box, Alert, Badge, Card, Grid, LinkButton, Stack, Text } from '@grafana/ui';
 import { useCallback } from 'react';
 import { countText, secondsText, timeText } from '../../shared/format.js';
 import { explorerUrl } from '../../shared/links.js';
@@ -98,9 +98,11 @@ function PipelineView({ status, range, probes, engines, uid }: Overall & { reado
       )}
       {probes.length > 0 && (
         <section aria-labelledby="look-around">
-          <Text element="h2" variant="h4">
-            <span id="look-around">Look around</span>
-          </Text>
+          <Box marginBottom={1}>
+            <Text element="h2" variant="h4">
+              <span id="look-around">Look around</span>
+            </Text>
+          </Box>
           <Grid columns={{ xs: 1, md: 2 }} gap={1}>
             {views.map(({ view, title, text }) => (
               <Card key={view} noMargin href={explorerUrl({ view, ...range })}>
