@@ -24,6 +24,7 @@ import { damageLines } from './damage.js';
 import { fileEpoch } from './file-identity.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { registerProcessMetrics } from './metrics.js';
+import { ownTrafficFilter } from './own-traffic.js';
 import { HealthWatch, totals } from './probe-health.js';
 import type { ProbeBusFigures } from './probe-health.js';
 import { serveProbe } from './probe-http.js';
@@ -100,6 +101,11 @@ function checkedFilter({ capture, probe: { id } }: Config): PacketFilter | null 
 
 async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logger): Promise<number> {
   const { capture } = config;
+  const except = capture.own_bus_traffic
+    ? ''
+    : await ownTrafficFilter(config.bus.servers, capture.interfaces, (server) =>
+        logger.warn({ server }, "no address found: the probe's own connection to it may be captured"),
+      );
   const spool = openConfiguredSpool(config);
   const publisherOf = (options: PublisherOptions): Publisher =>
     spool ? createOutbox(bus, spool, options, logger) : bus.publisher(options);
@@ -119,6 +125,7 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
       rowsMax: config.probe.batch_rows,
       messageBytesMax: config.bus.message_bytes,
       filter: capture.filter,
+      except,
       flushMilliseconds: config.probe.batch_interval * 1000,
       idleMilliseconds: config.probe.idle_interval * 1000,
       queueBytesMax: config.probe.queue_bytes,

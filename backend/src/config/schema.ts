@@ -103,6 +103,10 @@ export const configSchema = Type.Object(
         maxLength: 16_384,
         default: '',
       }),
+      own_bus_traffic: Type.Boolean({
+        description: "Also the probe's own connection to the bus, where it passes a captured interface.",
+        default: false,
+      }),
       sampling_rate: whole('One packet of so many is captured, picked at random by the kernel; 1 = all.', {
         minimum: 1,
         maximum: 65_535,

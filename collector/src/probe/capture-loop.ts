@@ -27,6 +27,8 @@ import type { CaptureCounters } from '@netspectra/proto';
 export interface CaptureOptions extends BuilderOptions {
   /** in the filter language; '' = everything */
   readonly filter: string;
+  /** what is never captured, whatever the filter says, in the same language */
+  readonly except?: string;
   readonly flushMilliseconds: number;
   readonly idleMilliseconds: number;
   /** most bytes of messages that wait for the publisher */
@@ -268,17 +270,19 @@ export class CaptureLoop {
   }
 
   private setFilter(text: string): void {
-    const { samplingRate, live, probe } = this.options;
-    const parsed = parseFilter(text);
+    const { samplingRate, live, probe, except = '' } = this.options;
+    const whole = [text.trim() && `(${text})`, except && `not (${except})`].filter(Boolean).join(' and ');
+    const parsed = parseFilter(whole);
     const compiled = parsed.ok ? compilePacketFilter(parsed.filter, { probe }) : undefined;
-    if (!parsed.ok || !compiled?.ok) {
+    // Alone, too: in parentheses `arp) or (udp` would be one.
+    if (!parseFilter(text).ok || !parsed.ok || !compiled?.ok) {
       this.deps.warn(`the filter ${JSON.stringify(text)} cannot be used on packets; the one before stays`);
       return;
     }
     // The ring may hold frames that an earlier program kept, so the probe judges each itself.
     this.filterText = text;
     this.filter = parsed.filter.kind === 'all' ? null : compiled.filter;
-    this.program = sampled(this.kernelProgram(text) ?? keepAll(live.snapLength), samplingRate);
+    this.program = sampled(this.kernelProgram(whole) ?? keepAll(live.snapLength), samplingRate);
   }
 
   /** What the kernel can be asked of the filter; undefined: everything comes into the ring. */

@@ -5,6 +5,7 @@ import { loadFilterCompiler, openLiveSource } from '../capture/live/open.js';
 import { CaptureLoop } from './capture-loop.js';
 import type { CaptureOptions, CaptureReport } from './capture-loop.js';
 import type { BuiltMessage } from './batch-builder.js';
+import { Scavenger } from './scavenger.js';
 import { SharedControl } from './shared-control.js';
 
 export interface ThreadData {
@@ -38,16 +39,21 @@ function newFilter(): string | undefined {
   return newest;
 }
 
+const scavenger = new Scavenger();
 try {
   await CaptureLoop.run(options, {
     open: (live) => openLiveSource(interfaceName, live),
     compile: await loadFilterCompiler(),
     control: new SharedControl(control),
-    publish: (messages) =>
+    publish: (messages) => {
+      const bytes = messages.reduce((sum, message) => sum + message.bytes.length, 0);
       post(
         { kind: 'messages', messages },
-        messages.map(({ bytes }) => bytes.buffer),
-      ),
+        messages.map((message) => message.bytes.buffer),
+      );
+      // The messages went; what was made on the way to them has about the same size.
+      scavenger.count(bytes);
+    },
     report: (report) => post({ kind: 'report', report }),
     warn: (text) => post({ kind: 'warning', text }),
     newFilter,

@@ -10,9 +10,11 @@ import { Worker } from 'node:worker_threads';
 import type { OutgoingMessage, Publisher, PublisherOptions } from '../bus/index.js';
 import { CaptureError } from '../capture/errors.js';
 import type { CaptureOptions, CaptureReport } from './capture-loop.js';
+import { shareOneArena } from './malloc.js';
 import { MessageQueue } from './message-queue.js';
 import type { QueuedMessage } from './message-queue.js';
 import type { FilterMessage, ThreadData, ThreadMessage } from './probe-thread.js';
+import { Scavenger } from './scavenger.js';
 import { Phase, SharedControl } from './shared-control.js';
 
 export interface ProbeOptions extends Omit<CaptureOptions, 'epoch' | 'source'> {
@@ -63,6 +65,8 @@ export interface Probe {
 const drainMilliseconds = 5_000;
 /** A thread makes few objects; with Node's default it would keep three times 16 MB of garbage. */
 const youngGenerationMegabytes = 4;
+/** messages that are made at the moment, waiting ones and copies of them; a full window is more for as long as it is full */
+const buffersMax = 16 << 20;
 
 interface Ring extends RingState {
   report: CaptureReport | null;
@@ -83,6 +87,7 @@ class CapturingProbe implements Probe {
   private readonly byEpoch = new Map<bigint, Ring>();
   private readonly publisher: Publisher;
   private readonly queue: MessageQueue;
+  private readonly scavenger = new Scavenger(buffersMax);
   private fail: (reason: unknown) => void = () => {};
   private stopping: Promise<number> | null = null;
 
@@ -93,7 +98,10 @@ class CapturingProbe implements Probe {
     this.failed = new Promise<never>((_, reject) => (this.fail = reject));
     this.failed.catch(() => {}); // whoever waits for it hears of it
     this.publisher = deps.publisher({
-      onConfirmed: (message) => this.byEpoch.get(message.epoch)?.control.addQueuedRows(-rowsOf(message)),
+      onConfirmed: (message) => {
+        this.byEpoch.get(message.epoch)?.control.addQueuedRows(-rowsOf(message));
+        this.scavenger.count(message.bytes.length);
+      },
       onLost: (message, reason) => this.lost(message, reason),
     });
     this.queue = new MessageQueue(this.publisher, ({ epoch, bytes }) =>
@@ -111,6 +119,7 @@ class CapturingProbe implements Probe {
 
   async start(): Promise<void> {
     const { interfaces, ringsPerInterface } = this.options;
+    await shareOneArena();
     try {
       for (const name of interfaces) {
         const group = ringsPerInterface > 1 ? { fanout: { id: randomBytes(2).readUInt16LE(0) } } : {};
