@@ -91,7 +91,7 @@ export const protocols = dashboard({
     line(
       9,
       [
-        8,
+        7,
         table(
           { title: 'Ports of unrecognised traffic', description: 'Ports of traffic whose application is not known.' },
           rows({
@@ -103,7 +103,7 @@ export const protocols = dashboard({
         ),
       ],
       [
-        6,
+        7,
         table(
           { title: 'Tunnels', description: 'Encapsulations and their ids (VNI, TEID, key).' },
           rows({

@@ -20,6 +20,7 @@ export async function bundleHost(outdir: string): Promise<void> {
   const shared = {
     outdir,
     bundle: true,
+    minify: true,
     platform: 'browser',
     target: 'chrome120',
     logLevel: 'error',

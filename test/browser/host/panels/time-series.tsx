@@ -9,7 +9,7 @@ const plainLegend: VizLegendOptions = {
 
 export function TimeSeriesPanel({ data, width, height, timeRange, timeZone, options, fieldConfig }: PanelProps) {
   if (isEmpty(data)) return <NoData fieldConfig={fieldConfig} />;
-  const { legend = plainLegend } = options as { readonly legend?: VizLegendOptions };
+  const legend = { ...plainLegend, ...(options as { readonly legend?: VizLegendOptions }).legend };
   return (
     <TimeSeries
       frames={data.series}
