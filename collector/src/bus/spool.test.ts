@@ -13,9 +13,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { OutgoingMessage } from './bus.js';
+import type { Bus, OutgoingMessage, PublisherOptions } from './bus.js';
 import { createMemoryBus } from './memory-bus.js';
 import { createOutbox } from './outbox.js';
+import { createWindowPublisher } from './publisher.js';
 import { openSpool } from './spool.js';
 import type { Spool } from './spool.js';
 
@@ -190,6 +191,33 @@ describe('an outbox', () => {
     expect((await bus.streams())[1]!.messages).toBe(1);
     expect(await outbox.close()).toEqual([]);
     expect(readdirSync(path)).toEqual([]);
+  });
+
+  it('has on disk also what was on its way when the connection broke', async () => {
+    const path = folder();
+    const carrier = {
+      partitions: 1,
+      connected: true,
+      send: () => new Promise<never>(() => {}), // no answer ever comes
+      onConnected: () => () => {},
+    };
+    const away: Bus = Object.assign(createMemoryBus({ partitions: 1 }), {
+      publisher: (options?: PublisherOptions) => createWindowPublisher(carrier, options),
+    });
+    const first = createOutbox(away, openSpool({ folder: path, bytesMax: 1 << 20 }));
+    for (let i = 0; i < 5; i += 1) first.publish({ ...message(i), rows: i });
+    expect(first.state).toMatchObject({ unacknowledged: 5, spooled: 0 });
+    carrier.connected = false;
+    for (let i = 5; i < 8; i += 1) first.publish({ ...message(i), rows: i });
+    expect(first.state.spooled).toBe(8);
+    writeFileSync(join(path, 'lock'), '0'); // as after a kill: nothing was closed
+    const bus = createMemoryBus({ partitions: 1 });
+    const told: unknown[] = [];
+    const second = createOutbox(bus, openSpool({ folder: path, bytesMax: 1 << 20 }), {
+      onConfirmed: ({ sequence, rows }) => told.push([sequence, rows]),
+    });
+    expect(await second.close()).toEqual([]);
+    expect(told).toEqual(Array.from({ length: 8 }, (_, i) => [i, i]));
   });
 
   it('leaves to the next process what could not be sent, once each', async () => {
