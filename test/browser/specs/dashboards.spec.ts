@@ -9,9 +9,15 @@ const empty: Readonly<Record<string, string>> = { Events: 'No alerts and no dete
 /** Pixels of a line of Grafana's grid, with the gap below it. */
 const linePx = 38;
 
-async function expectDrawn(page: Page, title: string): Promise<void> {
-  const panel = page.getByTestId(`data-testid Panel header ${title}`).first();
+async function expectDrawn(page: Page, title: string, type: string): Promise<void> {
+  const named = page.getByTestId(`data-testid Panel header ${title}`);
+  // A number above has the name of the series below it.
+  const panel = type === 'timeseries' ? named.last() : named.first();
   await expect(panel, title).toBeVisible();
+  const content = panel.getByTestId('data-testid panel content');
+  // A panel that is still empty has no "No data" either.
+  if (type === 'timeseries') await expect(content.locator('canvas'), title).toBeVisible();
+  else await expect(content, title).not.toBeEmpty();
   await expect(panel.getByText('No data'), title).toHaveCount(0);
   if (empty[title] !== undefined) await expect(panel.getByText(empty[title])).toBeVisible();
   await expect(panel.getByTestId('data-testid Panel status error'), title).toHaveCount(0);
@@ -28,7 +34,8 @@ for (const [i, [file, dashboard]] of readDashboards().entries())
       const content = await stage.openDashboard(dashboard.uid!);
       await expect(content.getByText(shown[0]!.title!).first()).toBeVisible();
       await page.waitForLoadState('networkidle');
-      for (const { title = '' } of panelsOf({ ...dashboard, panels: shown })) await expectDrawn(page, title);
+      for (const { title = '', type } of panelsOf({ ...dashboard, panels: shown }))
+        await expectDrawn(page, title, type);
       await keepScreenshot(page, `dashboard-${file.replace('.json', '')}`);
     });
   });
