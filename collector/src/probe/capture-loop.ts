@@ -244,15 +244,17 @@ export class CaptureLoop {
     const { control, warn, open } = this.deps;
     this.flush();
     const { name } = this.source;
-    const counts = this.source.counters();
-    for (const key of Object.keys(this.before) as (keyof LiveCounters)[]) this.before[key] += counts[key];
     this.source.close();
     warn(`${name}: the interface is gone; capture goes on when it is there again`);
     for (;;) {
       control.waitWhile(Phase.Capture, reopenMilliseconds);
       if (control.phase !== Phase.Capture) return;
       try {
-        this.source = await open({ ...this.options.live, program: this.program });
+        const next = await open({ ...this.options.live, program: this.program });
+        // Only now: until there is another one, the closed ring's own counts stand.
+        const counts = this.source.counters();
+        for (const key of Object.keys(this.before) as (keyof LiveCounters)[]) this.before[key] += counts[key];
+        this.source = next;
         warn(`${name}: the interface is there again`);
         return;
       } catch {
