@@ -1,5 +1,5 @@
 import { dashboard, line } from './dashboard.js';
-import { bars, stat, table, timeSeries } from './panels.js';
+import { bars, raised, stat, table, timeSeries } from './panels.js';
 import { rows, series } from './query.js';
 import { scope, textBox, trafficVariables, within } from './variables.js';
 
@@ -21,10 +21,7 @@ export const dns = dashboard({
           { title: 'Failures', description: 'Share of answers whose code is not NOERROR.' },
           rows({ measures: ['dns_error_ratio'], filter }),
           {
-            steps: [
-              { value: 0.1, color: 'yellow' },
-              { value: 0.3, color: 'red' },
-            ],
+            steps: raised(0.1, 0.3),
           },
         ),
       ],
@@ -34,10 +31,7 @@ export const dns = dashboard({
           { title: 'Unanswered', description: 'Share of queries that got no answer in time.' },
           rows({ measures: ['dns_unanswered_ratio'], filter }),
           {
-            steps: [
-              { value: 0.02, color: 'yellow' },
-              { value: 0.1, color: 'red' },
-            ],
+            steps: raised(0.02, 0.1),
           },
         ),
       ],

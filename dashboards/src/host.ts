@@ -1,5 +1,5 @@
 import { dashboard, line } from './dashboard.js';
-import { bars, nodeGraph, stat, table, timeSeries } from './panels.js';
+import { bars, nodeGraph, raised, stat, table, timeSeries } from './panels.js';
 import { flowRecords, graph, rows, series } from './query.js';
 import { flowLook } from './flows.js';
 import { scope, textBox, trafficVariables, within } from './variables.js';
@@ -52,10 +52,7 @@ export const host = dashboard({
           { title: 'Retransmissions', description: 'Share of its TCP packets, both ways, that were sent again.' },
           rows({ measures: ['retransmission_ratio'], filter: both }),
           {
-            steps: [
-              { value: 0.01, color: 'yellow' },
-              { value: 0.03, color: 'red' },
-            ],
+            steps: raised(0.01, 0.03),
           },
         ),
       ],

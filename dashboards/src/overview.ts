@@ -1,5 +1,5 @@
 import { dashboard, line } from './dashboard.js';
-import { stat, table, timeSeries } from './panels.js';
+import { raised, stat, table, timeSeries } from './panels.js';
 import { rows, series } from './query.js';
 import { custom, scope, trafficVariables } from './variables.js';
 
@@ -53,10 +53,7 @@ export const overview = dashboard({
           { title: 'Retransmissions', description: 'Share of TCP packets that were sent again.' },
           rows({ measures: ['retransmission_ratio'], filter }),
           {
-            steps: [
-              { value: 0.01, color: 'yellow' },
-              { value: 0.03, color: 'red' },
-            ],
+            steps: raised(0.01, 0.03),
           },
         ),
       ],
@@ -66,10 +63,7 @@ export const overview = dashboard({
           { title: 'DNS failures', description: 'Share of DNS answers whose code is not NOERROR.' },
           rows({ measures: ['dns_error_ratio'], filter }),
           {
-            steps: [
-              { value: 0.1, color: 'yellow' },
-              { value: 0.3, color: 'red' },
-            ],
+            steps: raised(0.1, 0.3),
           },
         ),
       ],

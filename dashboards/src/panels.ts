@@ -85,6 +85,12 @@ export interface Step {
   readonly color: 'yellow' | 'orange' | 'red';
 }
 
+/** Yellow from the first value on, red from the second. */
+export const raised = (yellow: number, red: number): readonly Step[] => [
+  { value: yellow, color: 'yellow' },
+  { value: red, color: 'red' },
+];
+
 // ---- time series ----
 
 export interface SeriesLook {

@@ -1,5 +1,5 @@
 import { dashboard, line } from './dashboard.js';
-import { bars, stat, table, timeSeries } from './panels.js';
+import { bars, raised, stat, table, timeSeries } from './panels.js';
 import { rows, series } from './query.js';
 import { probeScope, scope, trafficVariables, within } from './variables.js';
 
@@ -8,10 +8,7 @@ const filter = within(scope, 'protocol = tcp');
 const unanswered = within(filter, 'server_packets = 0');
 
 const poor = {
-  steps: [
-    { value: 0.01, color: 'yellow' },
-    { value: 0.03, color: 'red' },
-  ],
+  steps: raised(0.01, 0.03),
 } as const;
 
 export const tcp = dashboard({

@@ -1,6 +1,6 @@
 import { dashboard, line } from './dashboard.js';
 import type { Section } from './dashboard.js';
-import { bars, stat, table, timeSeries } from './panels.js';
+import { bars, raised, stat, table, timeSeries } from './panels.js';
 import { rows, series } from './query.js';
 import { scope, textBox, trafficVariables, within } from './variables.js';
 
@@ -25,10 +25,7 @@ const httpSection: Section = {
           { title: 'Errors, 4xx and 5xx', description: 'Share of answers with a status of 400 or more.' },
           rows({ measures: ['http_error_ratio'], filter: http }),
           {
-            steps: [
-              { value: 0.05, color: 'yellow' },
-              { value: 0.2, color: 'red' },
-            ],
+            steps: raised(0.05, 0.2),
           },
         ),
       ],
@@ -38,10 +35,7 @@ const httpSection: Section = {
           { title: 'Server errors, 5xx', description: 'Share of answers with a status of 500 or more.' },
           rows({ measures: ['http_server_error_ratio'], filter: http }),
           {
-            steps: [
-              { value: 0.01, color: 'yellow' },
-              { value: 0.05, color: 'red' },
-            ],
+            steps: raised(0.01, 0.05),
           },
         ),
       ],

@@ -187,17 +187,15 @@ export interface Bus {
 }
 
 /** What can keep a bus from being used. Messages are one line: what, where, what to do. */
-export const busErrorCodes = [
-  'NS_BUS_UNREACHABLE',
-  'NS_BUS_CERTIFICATE',
-  'NS_BUS_CREDENTIALS',
-  'NS_BUS_PERMISSION',
-  'NS_BUS_NO_JETSTREAM',
-  'NS_BUS_STREAM',
-  'NS_BUS_CONFIGURATION',
-  'NS_BUS_CLOSED',
-] as const;
-export type BusErrorCode = (typeof busErrorCodes)[number];
+export type BusErrorCode =
+  | 'NS_BUS_UNREACHABLE'
+  | 'NS_BUS_CERTIFICATE'
+  | 'NS_BUS_CREDENTIALS'
+  | 'NS_BUS_PERMISSION'
+  | 'NS_BUS_NO_JETSTREAM'
+  | 'NS_BUS_STREAM'
+  | 'NS_BUS_CONFIGURATION'
+  | 'NS_BUS_CLOSED';
 
 export class BusError extends Error {
   override readonly name = 'BusError';

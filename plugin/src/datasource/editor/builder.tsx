@@ -3,7 +3,7 @@ import { EditorField, EditorRow, EditorRows } from '@grafana/plugin-ui';
 import { Combobox, MultiCombobox } from '@grafana/ui';
 import type { NetSpectraQuery } from '../types.js';
 import { withParts, withType } from './change.js';
-import { checkQuery } from './check.js';
+import { checkQuery, wrong } from './check.js';
 import { directionOptions, dimensionOptions, measureOptions, optionOf, typeOptions, valueOf } from './choices.js';
 import type { FetchValues } from './filter-completion.js';
 import { FilterField } from './filter-field.js';
@@ -46,8 +46,7 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
           label="Measures"
           optional={isFlows}
           tooltip="What is computed; the list names the unit of each"
-          invalid={problems.measures !== undefined}
-          error={problems.measures}
+          {...wrong(problems.measures)}
         >
           <MultiCombobox
             id={id('measures')}
@@ -68,8 +67,7 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
             label={groupByLabel(query)}
             optional={query.type !== 'graph'}
             tooltip="An address can be cut to a network: src_ip/24, or src_ip/24/48 with a length for IPv6"
-            invalid={problems.groupBy !== undefined}
-            error={problems.groupBy}
+            {...wrong(problems.groupBy)}
           >
             <MultiCombobox
               id={id('groupBy')}
@@ -105,8 +103,7 @@ export function QueryBuilder({ query, onChange, onRun, values }: Props) {
           label="Filter"
           tooltip="Which traffic counts, in the filter language; empty: all"
           width="100%"
-          invalid={problems.filter !== undefined}
-          error={problems.filter}
+          {...wrong(problems.filter)}
         >
           <FilterField
             value={query.filter ?? ''}

@@ -19,8 +19,11 @@ import {
 import { hasVariable } from '../template/variable.js';
 import type { NetSpectraQuery } from '../types.js';
 
-export type CheckedField = 'measures' | 'groupBy' | 'filter' | 'limit' | 'interval' | 'compareTo' | 'at' | 'width';
+type CheckedField = 'measures' | 'groupBy' | 'filter' | 'limit' | 'interval' | 'compareTo' | 'at' | 'width';
 export type Problems = Readonly<Partial<Record<CheckedField, string>>>;
+
+/** How a field shows its mistake. */
+export const wrong = (problem: string | undefined) => ({ invalid: problem !== undefined, error: problem });
 
 /** One line for each field with a mistake; nothing: the query can be asked. */
 export function checkQuery(query: NetSpectraQuery): Problems {

@@ -5,7 +5,7 @@ import { queryLimits } from '@netspectra/query';
 import type { NetSpectraQuery } from '../types.js';
 import { withParts } from './change.js';
 import type { Problems } from './check.js';
-import { limitMax } from './check.js';
+import { limitMax, wrong } from './check.js';
 import { compareOptions, liveOptions, optionOf } from './choices.js';
 import {
   comparedOffset,
@@ -32,12 +32,7 @@ export function OptionFields(props: Props) {
   const grouped = type === 'timeseries' || type === 'table' || type === 'graph';
   return (
     <>
-      <EditorField
-        label="Limit"
-        tooltip={limitTip(query)}
-        invalid={problems.limit !== undefined}
-        error={problems.limit}
-      >
+      <EditorField label="Limit" tooltip={limitTip(query)} {...wrong(problems.limit)}>
         <TextField
           id={id('limit')}
           placeholder={String(queryLimits.limitDefault)}
@@ -69,8 +64,7 @@ export function OptionFields(props: Props) {
         <EditorField
           label="Compare with"
           tooltip="The same of an earlier time: right before the range, or so long ago: 1h, 1d, 1w"
-          invalid={problems.compareTo !== undefined}
-          error={problems.compareTo}
+          {...wrong(problems.compareTo)}
         >
           <Combobox
             id={id('compare')}
@@ -88,8 +82,7 @@ export function OptionFields(props: Props) {
           <EditorField
             label="Interval"
             tooltip="Width of a point, such as 10s, 5m or 1h; empty: as many points as the panel has room for"
-            invalid={problems.interval !== undefined}
-            error={problems.interval}
+            {...wrong(problems.interval)}
           >
             <TextField
               id={id('interval')}
@@ -160,8 +153,7 @@ function ExplainFields({ query, problems, id, onChange }: Props) {
           <EditorField
             label="Moment"
             tooltip="A time such as 2026-01-31T14:05:00Z, milliseconds since 1970, or a variable"
-            invalid={problems.at !== undefined}
-            error={problems.at}
+            {...wrong(problems.at)}
           >
             <TextField
               id={id('at')}
@@ -174,8 +166,7 @@ function ExplainFields({ query, problems, id, onChange }: Props) {
           <EditorField
             label="Width"
             tooltip="So long before and after, such as 10m or 1h; empty: all of the range"
-            invalid={problems.width !== undefined}
-            error={problems.width}
+            {...wrong(problems.width)}
           >
             <TextField
               id={id('width')}
@@ -193,8 +184,7 @@ function ExplainFields({ query, problems, id, onChange }: Props) {
         <EditorField
           label="Earlier by"
           tooltip="How long before the range the other time is: 1h, 1d, 1w"
-          invalid={problems.compareTo !== undefined}
-          error={problems.compareTo}
+          {...wrong(problems.compareTo)}
         >
           <Combobox
             id={id('compare')}

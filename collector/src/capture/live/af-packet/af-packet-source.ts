@@ -34,7 +34,7 @@ import {
 import type { MappedMemory } from './system.js';
 
 /** The pseudo-interface that stands for all. */
-export const anyInterface = 'any';
+const anyInterface = 'any';
 
 /** Large enough for a 64 KiB frame of segmentation offload with its headers many times. */
 const blockBytes = 512 * 1024;

@@ -11,10 +11,10 @@ const libc = koffi.load(null);
 export const afPacket = 17;
 export const socketRaw = 3;
 export const socketDatagram = 2;
-export const levelSocket = 1;
+const levelSocket = 1;
 export const levelPacket = 263;
-export const optionError = 4;
-export const optionAttachFilter = 26;
+const optionError = 4;
+const optionAttachFilter = 26;
 export const PacketOption = {
   AddMembership: 1,
   RxRing: 5,
