@@ -193,6 +193,20 @@ describe('an outbox', () => {
     expect(readdirSync(path)).toEqual([]);
   });
 
+  it('lets no small message overtake a large one of its partition that waits on disk', async () => {
+    const bus = createMemoryBus({ partitions: 1 });
+    const outbox = createOutbox(bus, openSpool({ folder: folder(), bytesMax: 1 << 20 }), { windowBytes: 2000 });
+    for (const [sequence, bytes] of [900, 900, 900, 50].entries()) outbox.publish(message(sequence, bytes));
+    expect(outbox.state.spooled).toBe(2);
+    expect(await outbox.close()).toEqual([]);
+    const found: number[] = [];
+    for await (const one of bus.consume(0).messages) {
+      if (one.kind === 'message') found.push(one.sequence);
+      if (found.length === 4) break;
+    }
+    expect(found).toEqual([0, 1, 2, 3]);
+  });
+
   it('has on disk also what was on its way when the connection broke', async () => {
     const path = folder();
     const carrier = {
