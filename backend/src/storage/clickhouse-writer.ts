@@ -13,7 +13,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../errors.js';
-import { escapeTsv, tables } from '../tables/index.js';
+import { escapeTsv, tables, WriteForbidden } from '../tables/index.js';
 import type { Flush, RowBlock, TableName, Writer } from '../tables/index.js';
 import { schemaVersion } from './migrations/index.js';
 import type { Store } from './store.js';
@@ -77,8 +77,9 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
   const running = new Set<Promise<void>>();
   let closed = false;
 
-  async function insertSlice(block: RowBlock, slice: Slice, token: string): Promise<void> {
+  async function insertSlice(block: RowBlock, slice: Slice, token: string, mayWrite: () => boolean): Promise<void> {
     for (let tries = 1; ; tries += 1) {
+      if (!mayWrite()) throw new WriteForbidden(`${block.table}: another writer has this partition now`);
       const begin = performance.now();
       try {
         await store.insert({ table: block.table, columns: columnNames(block), bytes: slice.bytes, token });
@@ -95,14 +96,14 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
     }
   }
 
-  async function writeFlush(flush: Flush): Promise<void> {
+  async function writeFlush(flush: Flush, mayWrite: () => boolean): Promise<void> {
     const begin = performance.now();
     const ordered = [...flush.blocks].sort((a, b) => rank(a) - rank(b));
     try {
       for (const block of ordered) {
         const name = `${block.table}:${flush.probe}:${flush.epoch}:${flush.partition}:${flush.firstSeq}-${flush.lastSeq}:${schemaVersion}`;
         for (const slice of sliceBlock(block, flush, rowsMax, bytesMax)) {
-          await insertSlice(block, slice, `${name}:${slice.day}.${slice.part}`);
+          await insertSlice(block, slice, `${name}:${slice.day}.${slice.part}`, mayWrite);
         }
       }
       counters.flushes += 1;
@@ -116,9 +117,9 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
 
   return {
     counters,
-    write(flush) {
+    write(flush, mayWrite = () => true) {
       if (closed) return Promise.reject(new Error('write after close'));
-      const promise = writeFlush(flush);
+      const promise = writeFlush(flush, mayWrite);
       const settled = promise.then(
         () => undefined,
         () => undefined,

@@ -332,9 +332,18 @@ export interface Flush {
   readonly blocks: readonly RowBlock[];
 }
 
+/** The flush was not written, or not to its end: who wrote it may not write any longer. */
+export class WriteForbidden extends Error {
+  override readonly name = 'WriteForbidden';
+}
+
 /** A storage target. */
 export interface Writer {
-  /** Returns when the flush is stored; writing the same one again changes nothing. Rejects with the store's reason. */
-  write(flush: Flush): Promise<void>;
+  /**
+   * Returns when the flush is stored; writing the same one again changes nothing. Rejects with the store's reason.
+   * @param mayWrite looked at right before each insert; when it says no, the rest is left and the promise rejects with
+   *   WriteForbidden. Absent: always.
+   */
+  write(flush: Flush, mayWrite?: () => boolean): Promise<void>;
   close(): Promise<void>;
 }
