@@ -16,7 +16,8 @@ import type { ConversationReport } from './conversations.js';
 import { hashOfRecord } from './flow-table/index.js';
 import { FileSource } from './pipeline/chunk-source.js';
 import { chunkOf } from './pipeline/chunk-decoder.js';
-import type { FlushMessage, Foreign, LimitCounters, WorkerOptions, WorkerReport } from './pipeline/partition-worker.js';
+import type { Foreign, LimitCounters, ProcessorReport } from './pipeline/packet-processor.js';
+import type { FlushMessage, WorkerOptions } from './pipeline/partition-worker.js';
 import { createPipelineBuffers, PipelineShared } from './pipeline/shared-state.js';
 import type { PipelineBuffers } from './pipeline/shared-state.js';
 import { startHere, startThread } from './pipeline/worker-host.js';
@@ -216,7 +217,7 @@ export class Manager {
     source: RunSource,
     options: WorkerOptions,
     buffers: PipelineBuffers,
-  ): Promise<WorkerReport[]> {
+  ): Promise<ProcessorReport[]> {
     const { workers } = shared.shape;
     const gathered = new Map<number, FlushMessage[]>();
     let writing: Promise<void> = Promise.resolve();
@@ -245,7 +246,7 @@ export class Manager {
     if (source.capture.kind === 'stream') {
       this.feed(shared, source.capture, source.resume?.position ?? 0).catch(fail);
     }
-    const seen = async (): Promise<WorkerReport[]> => {
+    const seen = async (): Promise<ProcessorReport[]> => {
       const home = routeForeign(await Promise.all(hosts.map((host) => host.foreign)), workers);
       // The threads first: the caller's own report is made at once, before anything is sent after it.
       const asked = [...hosts.entries()].reverse().map(([i, host]) => host.absorb(home[i]!));
@@ -374,7 +375,7 @@ function routeForeign(met: readonly Foreign[], partitions: number): Foreign[] {
   return home;
 }
 
-function mergeTaskReports(reports: readonly WorkerReport[]): Map<string, unknown> {
+function mergeTaskReports(reports: readonly ProcessorReport[]): Map<string, unknown> {
   const merged = new Map<string, unknown>();
   for (const { type } of reports[0]?.tasks ?? []) {
     const parts = reports.map((report) => report.tasks.find((task) => task.type === type)?.report);

@@ -2,6 +2,14 @@
 import type { AccountingReport } from '../accounting.js';
 import type { RowSink } from '../row-sink.js';
 
+/** What became of packets before they were given to the engine, of the stretch that a flush covers. */
+export interface CaptureShare {
+  /** left out by a filter in the probe */
+  readonly filtered: number;
+  /** lost by the kernel because the ring was full */
+  readonly kernelDropped: number;
+}
+
 export interface ProbeStats {
   /** names the source: file name or interface */
   source: string;
@@ -12,6 +20,8 @@ export interface ProbeStats {
   latePackets: number;
   flowsFolded: number;
   flowsLive: number;
+  /** absent for capture files, which are read whole */
+  capture?: CaptureShare;
 }
 
 export function writeProbeStats(rows: RowSink, accounting: AccountingReport, stats: ProbeStats): void {
@@ -31,8 +41,8 @@ export function writeProbeStats(rows: RowSink, accounting: AccountingReport, sta
   row.number(accounting.capturedBytes);
   row.number(accounting.packets - accounting.undecodable);
   row.number(accounting.undecodable);
-  row.number(0); // filtered: capture files are read whole
-  row.number(0); // kernel_dropped: likewise
+  row.number(stats.capture?.filtered ?? 0);
+  row.number(stats.capture?.kernelDropped ?? 0);
   row.number(stats.latePackets);
   row.number(stats.flowsFolded);
   row.number(stats.flowsLive);

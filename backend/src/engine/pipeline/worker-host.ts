@@ -5,7 +5,8 @@
 import { Worker } from 'node:worker_threads';
 import type { EnrichmentData } from '../../enrichment/index.js';
 import { PartitionWorker } from './partition-worker.js';
-import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './partition-worker.js';
+import type { Foreign, ProcessorReport } from './packet-processor.js';
+import type { FlushMessage, WorkerOptions } from './partition-worker.js';
 import type { PipelineShared } from './shared-state.js';
 import type { AbsorbMessage, EnrichmentMessage, WorkerData, WorkerMessage } from './worker-thread.js';
 
@@ -13,7 +14,7 @@ export interface WorkerHost {
   /** Resolves when the work is done, with what of other partitions was met. Rejects when the worker fails. */
   readonly foreign: Promise<Foreign>;
   /** Give it what of its own ended up elsewhere; resolves with its report. */
-  absorb(foreign: Foreign): Promise<WorkerReport>;
+  absorb(foreign: Foreign): Promise<ProcessorReport>;
   /** From its next flush on, rows say this about addresses. */
   enrich(data: EnrichmentData): void;
   /** End it, whatever it is doing. */
@@ -34,9 +35,9 @@ function threadUrl(): URL {
 export function startThread(data: WorkerData, onFlush: (flush: FlushMessage) => void): WorkerHost {
   const thread = new Worker(threadUrl(), { workerData: data });
   let fail: (reason: unknown) => void = () => {};
-  let report: (value: WorkerReport) => void = () => {};
+  let report: (value: ProcessorReport) => void = () => {};
   const failed = new Promise<never>((_, reject) => (fail = reject));
-  const reported = new Promise<WorkerReport>((resolve) => (report = resolve));
+  const reported = new Promise<ProcessorReport>((resolve) => (report = resolve));
   failed.catch(() => {}); // whoever awaits `foreign` or `absorb` hears of it
   const foreign = new Promise<Foreign>((resolve) => {
     thread.on('message', (message: WorkerMessage) => {

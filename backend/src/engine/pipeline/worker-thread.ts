@@ -6,7 +6,8 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { EnrichmentData } from '../../enrichment/index.js';
 import { PartitionWorker } from './partition-worker.js';
-import type { FlushMessage, Foreign, WorkerOptions, WorkerReport } from './partition-worker.js';
+import type { Foreign, ProcessorReport } from './packet-processor.js';
+import type { FlushMessage, WorkerOptions } from './partition-worker.js';
 import { PipelineShared } from './shared-state.js';
 import type { PipelineBuffers } from './shared-state.js';
 
@@ -19,7 +20,7 @@ export interface WorkerData {
 export type WorkerMessage =
   | FlushMessage
   | { readonly kind: 'foreign'; readonly foreign: Foreign }
-  | { readonly kind: 'report'; readonly report: WorkerReport };
+  | { readonly kind: 'report'; readonly report: ProcessorReport };
 
 export interface AbsorbMessage {
   readonly kind: 'absorb';

@@ -1,0 +1,287 @@
+/**
+ * What happens to the packets of one partition of one stream, wherever they come from: fragments are put together, the
+ * flow table finds the flow of each, applications and tasks look at them, and rows are gathered until the next flush.
+ */
+import { Defragmenter, DefragmentResult } from '@netspectra/collector/decode';
+import { Layer, PacketBatch } from '@netspectra/proto';
+import { Enricher } from '../../enrichment/index.js';
+import type { EnrichmentData } from '../../enrichment/index.js';
+import type { RowBlock } from '../../tables/index.js';
+import { Accounting, mergeAccounting } from '../accounting.js';
+import type { AccountingReport } from '../accounting.js';
+import { Conversations } from '../conversations.js';
+import type { ConversationReport } from '../conversations.js';
+import { FlowTable } from '../flow-table/index.js';
+import { createSelection } from '../packet-selection.js';
+import type { PacketSelection } from '../packet-selection.js';
+import { RowSink } from '../row-sink.js';
+import { ApplicationTracker } from '../tasks/application.js';
+import { taskTypes } from '../tasks/index.js';
+import type { Task, TaskContext } from '../task.js';
+import { writeProbeStats } from './probe-stats.js';
+import type { CaptureShare } from './probe-stats.js';
+
+/** Plain data. The limits are those of one processor. */
+export interface ProcessorOptions {
+  readonly probe: string;
+  readonly maxFlows: number;
+  readonly fragmentsMax: number;
+  readonly idleTimeoutSeconds: number;
+  readonly counterWindowSeconds: number;
+  readonly flowWindowSeconds: number;
+  readonly sketchWindowSeconds: number;
+  /** false for `analyze`: nothing is kept by window, and nothing flushed */
+  readonly windows: boolean;
+  readonly report: boolean;
+  readonly reportTop: number;
+  readonly tasks: readonly { readonly type: string; readonly options: unknown }[];
+  /** what rows say about addresses; without it they say nothing (`analyze` has no rows) */
+  readonly enrichment?: EnrichmentData;
+}
+
+/** Which packets are this processor's: those whose flow hash it names. Absent where all of them are. */
+export type Ownership = (flowHash: number) => boolean;
+
+/** What the accounting row of a flush says besides what was counted here. */
+export interface FlushPosition {
+  /** names the source: file name or interface */
+  readonly source: string;
+  readonly partitions: number;
+  /** where the source goes on after this flush; for a capture file the offset of the next record */
+  readonly position: number;
+  /** the stream ended with this flush */
+  readonly complete: boolean;
+  /** what the probe kept or lost before this; absent for capture files, which are read whole */
+  readonly capture?: CaptureShare;
+}
+
+/** Everything since the flush before. */
+export interface FlushContent {
+  readonly blocks: RowBlock[];
+  readonly accounting: AccountingReport;
+  readonly limits: LimitCounters;
+  /** flows in the table now */
+  readonly flowsLive: number;
+}
+
+/** How often the partition met a limit (or a loss on the wire it had to guess around), since the start of the run. */
+export interface LimitCounters {
+  flows_folded: number;
+  late_packets: number;
+  fragments_expired: number;
+  fragments_limit_reached: number;
+  fragments_unusable: number;
+  connections_evicted: number;
+  http_pipeline_overflows: number;
+  tcp_stream_gaps: number;
+  tcp_stream_limit_hits: number;
+  sketch_packets_misplaced: number;
+  enrichment_records_damaged: number;
+  enrichment_records_dropped: number;
+  enrichment_places_forgotten: number;
+}
+
+/** What a processor met of other partitions. */
+export interface Foreign {
+  /** records of FlowTable.exportForeign */
+  readonly flows: readonly Uint32Array[];
+  /** keys of Conversations.exportForeign */
+  readonly tuples: readonly Uint32Array[];
+}
+
+/** The result of a whole run, one partition's. */
+export interface ProcessorReport {
+  readonly accounting: AccountingReport;
+  readonly conversations: ConversationReport;
+  readonly tasks: { readonly type: string; readonly report: unknown }[];
+}
+
+const smallestSelection = 1024;
+
+export class PacketProcessor {
+  private readonly options: ProcessorOptions;
+  private readonly owns: Ownership | undefined;
+  private readonly defragmenter: Defragmenter;
+  private readonly fragment = new PacketBatch(1, 0);
+  private readonly flowTable: FlowTable;
+  private readonly applications: ApplicationTracker;
+  private readonly tasks: { readonly type: string; readonly task: Task }[];
+  private readonly rows: RowSink;
+  private readonly enricher: Enricher | null;
+  private readonly accounting = new Accounting();
+  private readonly conversations: Conversations;
+  private readonly single: PacketSelection;
+  private selection: PacketSelection;
+  private total: AccountingReport | null = null;
+  private foldedReported = 0;
+  private lateReported = 0;
+
+  constructor(options: ProcessorOptions, owns?: Ownership) {
+    this.options = options;
+    this.owns = owns;
+    this.flowTable = new FlowTable({
+      maxFlows: options.maxFlows,
+      windowSeconds: options.windows ? options.flowWindowSeconds : 0,
+      idleTimeoutSeconds: options.windows ? options.idleTimeoutSeconds : 0,
+    });
+    this.enricher = options.enrichment ? new Enricher(options.enrichment) : null;
+    this.rows = new RowSink(this.enricher);
+    const context: TaskContext = {
+      flowTable: this.flowTable,
+      rows: this.rows,
+      probe: options.probe,
+      counterWindowSeconds: options.counterWindowSeconds,
+      flowWindowSeconds: options.flowWindowSeconds,
+      sketchWindowSeconds: options.sketchWindowSeconds,
+      windows: options.windows,
+      report: options.report,
+      reportTop: options.reportTop,
+    };
+    this.applications = new ApplicationTracker(context);
+    this.tasks = options.tasks.map(({ type, options: taskOptions }) => {
+      const taskType = taskTypes.get(type);
+      if (!taskType) throw new Error(`no task type '${type}'`);
+      return { type, task: taskType.create(taskOptions as never, context) };
+    });
+    this.defragmenter = new Defragmenter({ datagramsMax: options.fragmentsMax });
+    this.conversations = new Conversations(options.maxFlows);
+    this.selection = createSelection(this.fragment, smallestSelection);
+    this.single = createSelection(this.defragmenter.completed, 1);
+  }
+
+  /** Bytes of rows that wait for the next flush. */
+  get rowBytes(): number {
+    return this.rows.size;
+  }
+
+  /** Count the packets of a batch that are this processor's. */
+  take(batch: PacketBatch): void {
+    const { flowHash, layers, count } = batch;
+    if (count > this.selection.rows.length) this.selection = createSelection(batch, count);
+    const { selection, owns } = this;
+    const { rows } = selection;
+    selection.batch = batch;
+    let selected = 0;
+    for (let row = 0; row < count; row += 1) {
+      if (owns !== undefined && !owns(flowHash[row]!)) continue;
+      if ((layers[row]! & (Layer.Fragment | Layer.MoreFragments)) !== 0) {
+        this.process(selection, selected);
+        selected = 0;
+        this.takeFragment(batch, row);
+        continue;
+      }
+      rows[selected] = row;
+      selected += 1;
+    }
+    this.process(selection, selected);
+    if (this.options.report && batch.outerCount > 0) this.conversations.count(batch, owns ?? everything, false);
+    if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
+  }
+
+  /** At the end of the stream: half-seen transactions wait no longer. */
+  finish(): void {
+    for (const { task } of this.tasks) task.finish();
+  }
+
+  /** Everything gathered since the last flush, as rows; empties it. Only with windows. */
+  flush({ source, partitions, position, complete, capture }: FlushPosition): FlushContent {
+    this.flowTable.flush();
+    this.applications.flush();
+    for (const { task } of this.tasks) task.flush();
+    const accounting = this.takeAccounting();
+    writeProbeStats(this.rows, accounting, {
+      source,
+      partitions,
+      position,
+      complete,
+      latePackets: this.flowTable.latePackets - this.lateReported,
+      flowsFolded: this.flowTable.foldedFlows - this.foldedReported,
+      flowsLive: this.flowTable.live,
+      ...(capture && { capture }),
+    });
+    this.lateReported = this.flowTable.latePackets;
+    this.foldedReported = this.flowTable.foldedFlows;
+    return { blocks: this.rows.take(), accounting, limits: this.limits(), flowsLive: this.flowTable.live };
+  }
+
+  /** From now on rows say this about addresses. */
+  enrich(data: EnrichmentData): void {
+    this.enricher?.load(data);
+  }
+
+  /** What of other partitions ended up here (put together from fragments); taken out of this one's tables. */
+  exportForeign(): Foreign {
+    if (!this.options.report) return { flows: [], tuples: [] };
+    const owns = this.owns ?? everything;
+    return { flows: this.flowTable.exportForeign(owns), tuples: this.conversations.exportForeign() };
+  }
+
+  /** What of this partition ended up elsewhere. */
+  absorb(foreign: Foreign): void {
+    for (const record of foreign.flows) this.flowTable.absorb(record);
+    for (const key of foreign.tuples) this.conversations.absorb(key);
+  }
+
+  report(): ProcessorReport {
+    this.flowTable.closeDeltas();
+    return {
+      accounting: this.takeAccounting(),
+      conversations: this.conversations.report(this.flowTable),
+      tasks: this.tasks.map(({ type, task }) => ({ type, report: task.report() })),
+    };
+  }
+
+  /**
+   * A fragment, by itself and in its place in the order. It is taken from a copy of the row: putting it together gives
+   * rows ports and another hash, and other workers may still read the batch to see whose row is whose.
+   */
+  private takeFragment(batch: PacketBatch, row: number): void {
+    const { fragment, defragmenter, single } = this;
+    fragment.payload = batch.payload;
+    fragment.copyRow(batch, row, 0);
+    const completed = defragmenter.add(fragment, 0) === DefragmentResult.Completed;
+    single.batch = completed ? defragmenter.completed : fragment;
+    single.rows[0] = 0;
+    this.process(single, 1);
+    if (completed && this.options.report)
+      this.conversations.count(defragmenter.completed, this.owns ?? everything, true);
+  }
+
+  private process(selection: PacketSelection, count: number): void {
+    if (count === 0) return;
+    selection.count = count;
+    this.flowTable.track(selection);
+    this.accounting.count(selection);
+    this.applications.process(selection);
+    for (const { task } of this.tasks) task.process(selection);
+  }
+
+  private limits(): LimitCounters {
+    const fragments = this.defragmenter.counters;
+    const applications = this.applications.counters();
+    const enrichment = this.enricher?.counters;
+    return {
+      flows_folded: this.flowTable.foldedFlows,
+      late_packets: this.flowTable.latePackets,
+      fragments_expired: fragments.expired,
+      fragments_limit_reached: fragments.limitReached,
+      fragments_unusable: fragments.unusable,
+      connections_evicted: applications.connectionsEvicted,
+      http_pipeline_overflows: applications.pipelineOverflows,
+      tcp_stream_gaps: applications.streamGaps,
+      tcp_stream_limit_hits: applications.streamLimitHits,
+      sketch_packets_misplaced: this.tasks.reduce((sum, { task }) => sum + (task.misplacedPackets ?? 0), 0),
+      enrichment_records_damaged: enrichment?.damagedRecords ?? 0,
+      enrichment_records_dropped: enrichment?.droppedRecords ?? 0,
+      enrichment_places_forgotten: enrichment?.resets ?? 0,
+    };
+  }
+
+  private takeAccounting(): AccountingReport {
+    const report = this.accounting.take();
+    this.total = this.total ? mergeAccounting([this.total, report]) : report;
+    return this.options.windows ? report : this.total;
+  }
+}
+
+const everything: Ownership = () => true;
