@@ -6,13 +6,13 @@ const only = (from, allowed) => ({
   from: { path: `^${from}/src` },
   to: { path: '^(proto|query|collector|backend|plugin)/', pathNot: `^(${[from, ...allowed].join('|')})/` },
 });
-/** The same between the backend's folders; all of them may import errors.ts. */
+/** The same between the backend's folders; all of them may import errors.ts and health.ts. */
 const inBackend = (from, allowed) => ({
   name: `backend-${from}-imports`,
   comment: `backend/src/${from} may import ${allowed.length ? `only ${allowed.join(', ')}` : 'no other folder of the backend'}`,
   severity: 'error',
   from: { path: `^backend/src/${from}/`, pathNot: '\\.test\\.ts$' },
-  to: { path: '^backend/src/', pathNot: `^backend/src/(errors\\.ts|(${[from, ...allowed].join('|')})/)` },
+  to: { path: '^backend/src/', pathNot: `^backend/src/(errors\\.ts|health\\.ts|(${[from, ...allowed].join('|')})/)` },
 });
 
 module.exports = {

@@ -122,8 +122,11 @@ describe.runIf(hasNats)('netspectra probe', () => {
       await until('it captures', () => begin.stderr().includes('netspectra: capturing'));
       const address = /(http:\/\/[^/]+)\/metrics/.exec(begin.stderr())![1]!;
       const health = async () => {
-        const answer = await fetch(`${address}/healthz`);
-        return { code: answer.status, ...((await answer.json()) as { status: string; problems: string[] }) };
+        const alive = await fetch(`${address}/healthz`);
+        expect(alive.status).toBe(200);
+        const { status } = (await alive.json()) as { status: string };
+        const ready = await fetch(`${address}/readyz`);
+        return { code: ready.status, status, lines: (await ready.text()).trim().split('\n') };
       };
       const metric = async (name: string): Promise<number> =>
         Number(new RegExp(`^${name}\\S* (\\S+)$`, 'm').exec(await (await fetch(`${address}/metrics`)).text())?.[1]);
@@ -146,7 +149,16 @@ describe.runIf(hasNats)('netspectra probe', () => {
         async () => (await running.metric('netspectra_probe_packets_total')) === frames.length,
       );
       expect(await running.metric('netspectra_probe_bytes_total')).toBe(bytes);
-      expect(await running.health()).toMatchObject({ code: 200, status: 'ok', problems: [] });
+      expect(await running.health()).toEqual({
+        code: 200,
+        status: 'ok',
+        lines: [
+          'loss: ok: 0.00 % of the packets of the last minute were lost',
+          `interfaces: ok: ${cable.interface} is up`,
+          'bus: ok: connected',
+          'spool: ok: empty',
+        ],
+      });
       await until('it tells', () =>
         told.some(({ probe: id, received }) => id === 'edge' && received === frames.length),
       );
@@ -213,6 +225,10 @@ describe.runIf(hasNats)('netspectra probe', () => {
       );
       await server.kill();
       await until('it is told', async () => (await running.health()).code === 503);
+      expect(await running.health()).toMatchObject({
+        status: 'error',
+        lines: expect.arrayContaining([expect.stringMatching(/^bus: failed: no connection to the bus/)]) as string[],
+      });
       await until('packets go on', async () => (await running.metric('netspectra_probe_held_packets')) > 100);
       await twice;
       await server.start();

@@ -64,12 +64,12 @@ describe.runIf(hasNats && hasCables)('the spool of a probe', () => {
       Number(
         new RegExp(`^${name}(?:\\{\\S+)? (\\S+)$`, 'm').exec(await (await fetch(`${address}/metrics`)).text())?.[1],
       );
-    const health = async () => (await (await fetch(`${address}/healthz`)).json()) as { problems: string[] };
+    const ready = async () => (await fetch(`${address}/readyz`)).text();
     const end = async (signal: NodeJS.Signals) => {
       started.child.kill(signal);
       return started.ended;
     };
-    return { ...started, metric, health, end };
+    return { ...started, metric, ready, end };
   }
 
   /** Everything on the bus of a probe, in the order of each stream. */
@@ -112,7 +112,9 @@ describe.runIf(hasNats && hasCables)('the spool of a probe', () => {
     await until('it publishes', async () => (await killed.metric('netspectra_probe_messages_confirmed_total')) > 0);
     await server.kill();
     await until('messages wait on disk', async () => (await killed.metric('netspectra_probe_spooled_messages')) > 40);
-    expect((await killed.health()).problems.join()).toMatch(/no connection to the bus.* messages wait on disk/);
+    expect(await killed.ready()).toMatch(
+      /^bus: failed: no connection to the bus.*\nspool: warn: \d+ messages wait on disk/m,
+    );
     await killed.end('SIGKILL');
     await sending;
     await server.start();
@@ -147,7 +149,7 @@ describe.runIf(hasNats && hasCables)('the spool of a probe', () => {
     await until('it drops', async () => (await full.metric('netspectra_probe_publish_dropped_total')) > 0);
     expect(await full.metric('netspectra_probe_spool_refused_total')).toBeGreaterThan(0);
     expect(await full.metric('netspectra_probe_spooled_bytes')).toBeLessThanOrEqual(1024 ** 2);
-    expect((await full.health()).problems.join()).toContain('it is nearly full');
+    expect(await full.ready()).toContain('it is nearly full');
     expect(full.stderr().match(/the spool is full/g)).toHaveLength(1);
     await sending;
     await full.end('SIGKILL');

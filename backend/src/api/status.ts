@@ -1,11 +1,7 @@
 /** What the API tells about the process it runs in. The engine and the store are known to it only through this. */
+import type { DependencyStatus } from '../health.js';
 
-export interface DependencyStatus {
-  readonly name: string;
-  readonly ok: boolean;
-  /** one line: what it is doing, or what is wrong and what to do */
-  readonly detail: string;
-}
+export type { DependencyStatus };
 
 /** An engine of this process. */
 export interface EngineStatus {

@@ -105,7 +105,7 @@ function program(): Command {
     .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
     .option(
       '--listen <address>',
-      'address of /metrics and /healthz, host:port; default: probe.listen of the configuration',
+      'address of /metrics, /healthz and /readyz, host:port; default: probe.listen of the configuration',
     )
     .action(async (options) => {
       keepYoungGenerationSmall();

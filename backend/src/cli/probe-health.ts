@@ -1,19 +1,15 @@
 /** How well a probe does: what share of the packets of the last minute was lost, and whether it can do its work. */
 import type { Probe } from '@netspectra/collector/probe';
 import type { BusState, PublisherState, SpoolState } from '@netspectra/collector/bus';
+import { healthOf, lossStatus } from '../health.js';
+import type { DependencyStatus, HealthReport } from '../health.js';
 
 const samplesMax = 60;
-/** shares of lost packets from which a probe is no longer well, and from which it is ill */
-const warnShare = 0.001;
-const errorShare = 0.01;
 /** share of the spool from which it is told that it will soon be full */
 const spoolShare = 0.8;
 
-export interface ProbeHealth {
-  readonly status: 'ok' | 'warn' | 'error';
-  /** one line for each thing that is not well */
-  readonly problems: readonly string[];
-  /** of the last minute, 0 to 1 */
+export interface ProbeHealth extends HealthReport {
+  /** of the packets of the last minute, 0 to 1 */
   readonly lostShare: number;
 }
 
@@ -74,26 +70,43 @@ export class HealthWatch {
   }
 
   health(): ProbeHealth {
-    const problems: string[] = [];
     const first = this.samples[0];
     const last = this.samples.at(-1);
     const packets = first && last ? last.received - first.received : 0;
     const lostShare = packets > 0 ? (last!.lost - first!.lost) / packets : 0;
-    if (lostShare > warnShare)
-      problems.push(`${(lostShare * 100).toFixed(2)} % of the packets of the last minute were lost`);
-    for (const { interface: name, report } of this.probe.rings) {
-      if (report && report.state !== 'up') problems.push(`interface ${name} is ${report.state}`);
-    }
+    const dependencies: DependencyStatus[] = [
+      { name: 'loss', ...lossStatus(lostShare, 'of the last minute') },
+      interfacesOf(this.probe),
+    ];
     const { bus, spool } = this.figures();
-    const { connected, lastError } = bus;
-    if (!connected) problems.push(`no connection to the bus${lastError === '' ? '' : `: ${lastError}`}`);
-    if (spool && spool.records > 0) {
-      const full = spool.bytes > spoolShare * spool.bytesMax ? ', it is nearly full' : '';
-      problems.push(`${spool.records} messages wait on disk (${spool.bytes} of ${spool.bytesMax} bytes${full})`);
+    dependencies.push(busStatus(bus));
+    if (spool) {
+      const failing = first && last ? last.spoolFailed > first.spoolFailed : false;
+      dependencies.push(spoolStatus(spool, failing));
     }
-    if (spool && first && last && last.spoolFailed > first.spoolFailed)
-      problems.push(`the spool cannot be written (${spool.lastError})`);
-    const ill = lostShare > errorShare || !connected;
-    return { status: ill ? 'error' : problems.length > 0 ? 'warn' : 'ok', problems, lostShare };
+    return { ...healthOf(dependencies), lostShare };
   }
+}
+
+function interfacesOf({ rings }: ProbeFigures): DependencyStatus {
+  const states = rings.map(({ interface: name, report }) => ({ name, state: report?.state ?? 'up' }));
+  const notUp = states.filter(({ state }) => state !== 'up');
+  const told = (notUp.length > 0 ? notUp : states).map(({ name, state }) => `${name} is ${state}`);
+  return { name: 'interfaces', ok: notUp.length === 0, optional: true, detail: [...new Set(told)].join(', ') };
+}
+
+/** A connection to the bus, for whoever needs one. */
+export const busStatus = ({ connected, lastError }: BusState): DependencyStatus => ({
+  name: 'bus',
+  ok: connected,
+  detail: connected ? 'connected' : `no connection to the bus${lastError === '' ? '' : `: ${lastError}`}`,
+});
+
+function spoolStatus(spool: NonNullable<ProbeBusFigures['spool']>, failing: boolean): DependencyStatus {
+  const status = { name: 'spool', optional: true };
+  if (failing) return { ...status, ok: false, detail: `the spool cannot be written (${spool.lastError})` };
+  if (spool.records === 0) return { ...status, ok: true, detail: 'empty' };
+  const full = spool.bytes > spoolShare * spool.bytesMax ? ', it is nearly full' : '';
+  const detail = `${spool.records} messages wait on disk (${spool.bytes} of ${spool.bytesMax} bytes${full})`;
+  return { ...status, ok: false, detail };
 }

@@ -27,11 +27,11 @@ import { registerProcessMetrics } from './metrics.js';
 import { ownTrafficFilter } from './own-traffic.js';
 import { HealthWatch, totals } from './probe-health.js';
 import type { ProbeBusFigures } from './probe-health.js';
-import { serveProbe } from './probe-http.js';
 import { registerProbeMetrics } from './probe-metrics.js';
 import { openConfiguredSpool } from './probe-spool.js';
 import { printMessages } from './probe-sub.js';
 import { stopSignals, version } from './process.js';
+import { serveStatus } from './status-http.js';
 
 export interface ProbeCommandOptions {
   mode: 'probe' | 'sub';
@@ -155,7 +155,12 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
   );
   const neverReady = new Promise<never>((_, reject) => refused.catch(reject));
   neverReady.catch(() => {});
-  const http = await serveProbe(config.probe.listen, metrics, () => watch.health());
+  const http = await serveStatus({
+    listen: config.probe.listen,
+    setting: 'probe.listen',
+    metrics,
+    health: () => watch.health(),
+  });
   let unhear = (): void => {};
   let status: NodeJS.Timeout | undefined;
   try {

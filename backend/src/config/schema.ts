@@ -58,7 +58,7 @@ export const configSchema = Type.Object(
         default: 'local',
       }),
       listen: Type.String({
-        description: 'Address and port of its /metrics and /healthz; loopback unless changed. Port 0 takes a free one.',
+        description: 'Address and port of its /metrics, /healthz and /readyz; loopback unless changed. Port 0 takes a free one.',
         pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[^:\\[\\]\\s]+):\\d{1,5}$',
         expected: 'host:port like 127.0.0.1:8081 or [::1]:8081',
         default: '127.0.0.1:8081',
