@@ -82,7 +82,7 @@ module.exports = {
       to: { path: '^backend/src/(engine|cli)/' },
     },
     inBackend('alerting', []),
-    inBackend('cluster', []),
+    inBackend('cluster', ['engine', 'enrichment', 'tables']),
     inBackend('config', []),
     inBackend('enrichment', []),
     inBackend('management', ['alerting', 'storage', 'tables']),

@@ -96,9 +96,9 @@ export class Lease {
     });
   }
 
-  /** Everything is written: let the next one have it at once. */
+  /** Let the next one have it at once. The last flush stays declared: whether it is stored whole, the store knows. */
   async release(): Promise<void> {
-    await this.write(() => ({ ...this.record(), holder: '', flush: [] })).catch(() => false); // it lapses, then
+    await this.write(() => ({ ...this.record(), holder: '', flush: this.flush })).catch(() => false); // it lapses, then
     this.end ??= 'released';
   }
 

@@ -24,17 +24,30 @@ it('brings every message once and in order, however a window of sends mixed and 
   );
 });
 
-it('goes past a hole when it holds too much, counts it, and does not take what comes late', () => {
+it('goes past a hole when it holds too much, counts it, and gives out once what comes late', () => {
   const order = new MessageOrder<{ sequence: number }>({ position: -1, heldMax: 3 });
   expect(numbers(order.add({ sequence: 0 }))).toEqual([0]);
   for (const sequence of [3, 4, 6]) expect(order.add({ sequence })).toEqual([]);
   expect(numbers(order.add({ sequence: 7 }))).toEqual([3, 4]);
   expect(order.counters).toMatchObject({ gaps: 2, heldMost: 3 });
+  expect(numbers(order.add({ sequence: 1 }))).toEqual([1]);
   expect(order.add({ sequence: 1 })).toEqual([]);
   expect(order.add({ sequence: 3 })).toEqual([]);
-  expect(order.counters).toMatchObject({ late: 1, duplicates: 1 });
+  expect(order.counters).toMatchObject({ late: 1, duplicates: 2 });
   expect(numbers(order.skipHole())).toEqual([6, 7]);
   expect(order.counters.gaps).toBe(3);
   expect(order.skipHole()).toEqual([]);
   expect(order.next).toBe(8);
+});
+
+it('takes what fills a gap that the store has, and nothing else from before the position', () => {
+  const gaps = [
+    { first: 2, last: 4 },
+    { first: 7, last: 7 },
+  ];
+  const order = new MessageOrder<{ sequence: number }>({ position: 9, gaps, heldMax: 4 });
+  const found = [1, 3, 3, 7, 2, 4, 4, 9].flatMap((sequence) => numbers(order.add({ sequence })));
+  expect(found).toEqual([3, 7, 2, 4]);
+  expect(order.counters).toMatchObject({ late: 4, duplicates: 4, gaps: 0 });
+  expect(numbers(order.add({ sequence: 10 }))).toEqual([10]);
 });

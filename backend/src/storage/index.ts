@@ -8,6 +8,8 @@ export type { ClickHouseWriter, WriterCounters, WriterObserver, WriterOptions } 
 export { schemaVersion } from './migrations/index.js';
 export { readPosition, readTablePosition } from './position.js';
 export type { PartitionPosition, StreamPosition } from './position.js';
+export { readStretches } from './stretches.js';
+export type { StoredStretches } from './stretches.js';
 export { applyRetention } from './retention.js';
 export type { Retention } from './retention.js';
 export type { ServerOptions } from './server.js';

@@ -130,9 +130,11 @@ export class FlowTable implements TcpRecords {
   private expiryHand = 0;
   private nextExpirySeconds = 0;
   private readonly options: FlowTableOptions;
+  private limit: number;
 
   constructor(options: FlowTableOptions) {
     this.options = options;
+    this.limit = options.maxFlows;
     this.capacity = Math.min(initialFlows, options.maxFlows + blockPackets);
     this.application = new Uint8Array(this.capacity);
     this.hot = new Uint32Array(this.capacity * hotWords);
@@ -141,6 +143,13 @@ export class FlowTable implements TcpRecords {
     this.cold = new Uint32Array(this.capacity * coldWords);
     this.index = new Uint32Array(initialBuckets * 2);
     this.mask = initialBuckets - 1;
+  }
+
+  /** Most flows kept from now on. Tables that share a bound are given what the others leave; what is above folds. */
+  set maxFlows(maxFlows: number) {
+    if (maxFlows === this.limit) return;
+    this.limit = maxFlows;
+    this.roomFor = 0;
   }
 
   /** Changes whenever the slot is given to another flow: remember (flow, generation) to notice. */
@@ -623,18 +632,20 @@ export class FlowTable implements TcpRecords {
   }
 
   private makeRoom(needed: number): void {
-    while (this.live + this.otherRecords + needed > this.capacity) {
-      if (this.capacity < this.options.maxFlows + blockPackets) this.grow();
-      else this.fold();
+    const most = this.limit + blockPackets;
+    while (this.live + this.otherRecords + needed > Math.min(this.capacity, most)) {
+      if (this.capacity < most) this.grow();
+      else if (this.live > 0) this.fold();
+      else break;
     }
     let buckets = this.mask + 1;
     while (buckets < (this.live + needed) * 2) buckets *= 2;
     if (buckets > this.mask + 1) this.growIndex(buckets);
-    this.roomFor = Math.min(this.capacity, buckets >>> 1);
+    this.roomFor = Math.min(this.capacity, most, buckets >>> 1);
   }
 
   private grow(): void {
-    const capacity = Math.min(this.capacity * growth, this.options.maxFlows + blockPackets);
+    const capacity = Math.min(this.capacity * growth, this.limit + blockPackets);
     const hot = new Uint32Array(capacity * hotWords);
     hot.set(this.hot);
     this.hot = hot;

@@ -8,7 +8,7 @@ import { Enricher } from '../../enrichment/index.js';
 import type { EnrichmentData } from '../../enrichment/index.js';
 import type { RowBlock } from '../../tables/index.js';
 import { Accounting, mergeAccounting } from '../accounting.js';
-import type { AccountingReport } from '../accounting.js';
+import type { AccountingReport, Time } from '../accounting.js';
 import { Conversations } from '../conversations.js';
 import type { ConversationReport } from '../conversations.js';
 import { FlowTable } from '../flow-table/index.js';
@@ -53,6 +53,8 @@ export interface FlushPosition {
   readonly complete: boolean;
   /** what the probe kept or lost before this; absent for capture files, which are read whole */
   readonly capture?: CaptureShare;
+  /** packet time up to which the source was seen: the accounting row's when it brought no packets */
+  readonly seenUntil?: Time;
 }
 
 /** Everything since the flush before. */
@@ -154,6 +156,16 @@ export class PacketProcessor {
     return this.rows.size;
   }
 
+  /** flows in the table */
+  get flowsLive(): number {
+    return this.flowTable.live;
+  }
+
+  /** Most flows from now on: processors that share a bound are given what the others leave. */
+  set maxFlows(maxFlows: number) {
+    this.flowTable.maxFlows = maxFlows;
+  }
+
   /** Count the packets of a batch that are this processor's. */
   take(batch: PacketBatch): void {
     const { flowHash, layers, count } = batch;
@@ -184,20 +196,18 @@ export class PacketProcessor {
   }
 
   /** Everything gathered since the last flush, as rows; empties it. Only with windows. */
-  flush({ source, partitions, position, complete, capture }: FlushPosition): FlushContent {
+  flush({ capture, seenUntil, ...position }: FlushPosition): FlushContent {
     this.flowTable.flush();
     this.applications.flush();
     for (const { task } of this.tasks) task.flush();
     const accounting = this.takeAccounting();
     writeProbeStats(this.rows, accounting, {
-      source,
-      partitions,
-      position,
-      complete,
+      ...position,
       latePackets: this.flowTable.latePackets - this.lateReported,
       flowsFolded: this.flowTable.foldedFlows - this.foldedReported,
       flowsLive: this.flowTable.live,
       ...(capture && { capture }),
+      ...(seenUntil && { seenUntil }),
     });
     this.lateReported = this.flowTable.latePackets;
     this.foldedReported = this.flowTable.foldedFlows;
@@ -256,6 +266,7 @@ export class PacketProcessor {
     for (const { task } of this.tasks) task.process(selection);
   }
 
+  /** How often limits were met so far. */
   private limits(): LimitCounters {
     const fragments = this.defragmenter.counters;
     const applications = this.applications.counters();

@@ -1,5 +1,5 @@
 /** The accounting row that ends every flush (table `probe_stats`). */
-import type { AccountingReport } from '../accounting.js';
+import type { AccountingReport, Time } from '../accounting.js';
 import type { RowSink } from '../row-sink.js';
 
 /** What became of packets before they were given to the engine, of the stretch that a flush covers. */
@@ -22,14 +22,17 @@ export interface ProbeStats {
   flowsLive: number;
   /** absent for capture files, which are read whole */
   capture?: CaptureShare;
+  /** packet time up to which the source was seen: the row's when no packet has one */
+  seenUntil?: Time;
 }
 
 export function writeProbeStats(rows: RowSink, accounting: AccountingReport, stats: ProbeStats): void {
   const row = rows.table('probe_stats');
   const first = accounting.first ?? { seconds: 0, nanoseconds: 0 };
   const last = accounting.last ?? { seconds: 0, nanoseconds: 0 };
+  const at = accounting.last ?? stats.seenUntil ?? last;
   row.begin();
-  row.time(last.seconds, last.nanoseconds);
+  row.time(at.seconds, at.nanoseconds);
   row.text(stats.source);
   row.number(stats.partitions);
   row.number(stats.position);

@@ -1,0 +1,532 @@
+/**
+ * Processes one partition while its lease is held: reads the bus in order, counts, and writes flushes so that every
+ * message is in the store exactly once, whatever dies when.
+ *
+ * A flush is: cut the open stretches of all streams, declare them in the lease, write each (its accounting row last), let
+ * the bus forget what is stored. Everything kept between flushes is additive, so an engine that takes over needs nothing
+ * of the one before but the store and the declaration: it repeats a declared flush with the same borders, whose inserts
+ * bear the same tokens, and goes on behind.
+ *
+ * Back-pressure: one flush may be under way while the next gathers. Beyond that nothing more is taken from the bus,
+ * which keeps it. A store that is away is tried again as long as the lease is held.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Bus, BusLog, Delivery, PartitionConsumer, ReceivedMessage } from '@netspectra/collector/bus';
+import type { EnrichmentData } from '../enrichment/index.js';
+import type { PacketProcessor } from '../engine/pipeline/packet-processor.js';
+import { WriteForbidden } from '../tables/index.js';
+import type { Writer } from '../tables/index.js';
+import type { FlowBudget } from './flow-budget.js';
+import { stretchesMax } from './lease.js';
+import type { Lease } from './lease.js';
+import { StreamIntake } from './stream-intake.js';
+import type { CutStretch, RefusalReason, StoredPart } from './stream-intake.js';
+
+export interface RunnerParts {
+  readonly bus: Bus;
+  readonly lease: Lease;
+  readonly writer: Writer;
+  readonly budget: FlowBudget;
+  readonly log: BusLog;
+  /** What the store has. Rejects when it does not answer. */
+  readonly readStored: (probe: string, epoch: bigint, partition: number) => Promise<StoredPart>;
+  readonly newProcessor: (probe: string) => PacketProcessor;
+  /** told of every stretch when it is stored */
+  readonly onStored?: (stretch: CutStretch, partition: number) => void;
+  /** told of points that a test may want to stop at */
+  readonly reached?: (point: RunnerPoint) => void | Promise<void>;
+}
+
+/** Where a crash is most interesting. */
+export type RunnerPoint = 'cut' | 'declared' | 'written' | 'acknowledged';
+
+export interface RunnerOptions {
+  readonly partition: number;
+  /** milliseconds between flushes at most, while there are packets */
+  readonly flushMs: number;
+  /** bytes of rows that make a flush early */
+  readonly rowBytesMax: number;
+  /** packets that make a flush early: bounds its rows */
+  readonly packetsMax: number;
+  /** bytes of messages fetched ahead */
+  readonly pendingBytesMax: number;
+  /** most bytes of messages that wait for one before them */
+  readonly heldBytesMax: number;
+  /** how long a hole may be open before it is gone past */
+  readonly holeMs: number;
+  /** most streams (probe, epoch) at once: the one that was silent longest goes when another comes */
+  readonly streamsMax: number;
+}
+
+/** What a runner did since it began, and holds. Counters only rise. */
+export interface RunnerState {
+  readonly messages: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** messages in the stream that were not delivered yet */
+  readonly lag: number;
+  readonly refused: Readonly<Record<string, number>>;
+  readonly duplicates: number;
+  readonly gaps: number;
+  readonly late: number;
+  readonly missing: number;
+  readonly flushes: number;
+  readonly flushRetries: number;
+  readonly storedPackets: number;
+  readonly streams: number;
+  readonly streamsEvicted: number;
+  /** messages that wait for one before them */
+  readonly waiting: number;
+  /** milliseconds from a packet's time to its row in the store, of the last flush; null before the first */
+  readonly latencyMs: number | null;
+  /** packet time, unix milliseconds, of the newest packet that is stored */
+  readonly storedUntilMs: number | null;
+  /** one line: why the store does not take rows; '' when it does */
+  readonly storeError: string;
+}
+
+/** How a run ends: asked to, or because the partition is another's. */
+export type RunnerEnd = 'stopped' | 'lost';
+
+/** Stretches without packets are written after so long. */
+const idleStretchMs = 10_000;
+/** A stream that is silent for so long gives its memory back. */
+const idleStreamMs = 120_000;
+const tickMs = 50;
+/** Other work of the thread gets a turn after so long. */
+const sliceMs = 20;
+const retryMsMin = 250;
+const retryMsMax = 5_000;
+/** An inherited flush whose messages do not come although everything was read is given up after so long. */
+const declaredMs = 30_000;
+/** most messages of a stream held while one before them is missing: more than a publisher's window */
+const heldMessagesMax = 1_024;
+
+export class PartitionRunner {
+  readonly partition: number;
+  private readonly parts: RunnerParts;
+  private readonly options: RunnerOptions;
+  private readonly intakes = new Map<string, StreamIntake>();
+  private readonly ended = new AbortController();
+  private end: RunnerEnd | null = null;
+  private consumer: PartitionConsumer | null = null;
+  private patience: NodeJS.Timeout | undefined;
+  private enrichment: EnrichmentData | null = null;
+  private writing: Promise<void> = Promise.resolve();
+  private flushesUnderWay = 0;
+  private readonly underWay = new Set<CutStretch>();
+  private readonly declaredOf = new Map<string, { first: number; last: number }[]>();
+  private lastFlushMs: number;
+  private readonly startedMs: number;
+  private reconnects: number;
+  private packetsGathered = 0;
+  private lastTaken = 0;
+  private lastAcknowledged = 0;
+  private acknowledging: Promise<void> = Promise.resolve();
+  private readonly refused: Record<string, number> = {};
+  private readonly gone = { duplicates: 0, gaps: 0, late: 0 };
+  private messages = 0;
+  private packets = 0;
+  private bytes = 0;
+  private flushes = 0;
+  private flushRetries = 0;
+  private storedPackets = 0;
+  private streamsEvicted = 0;
+  private latencyMs: number | null = null;
+  private storedUntilMs: number | null = null;
+  private storeError = '';
+
+  constructor(parts: RunnerParts, options: RunnerOptions) {
+    this.parts = parts;
+    this.options = options;
+    this.partition = options.partition;
+    this.startedMs = this.lastFlushMs = performance.now();
+    this.reconnects = parts.bus.state.reconnects;
+    for (const { probe, epoch, firstSeq, lastSeq } of parts.lease.inherited) {
+      const key = keyOf(probe, epoch);
+      this.declaredOf.set(key, [...(this.declaredOf.get(key) ?? []), { first: firstSeq, last: lastSeq }]);
+    }
+  }
+
+  get state(): RunnerState {
+    const counters = { ...this.gone };
+    let waiting = 0;
+    for (const intake of this.intakes.values()) {
+      addOrder(counters, intake);
+      waiting += intake.waitingCount;
+    }
+    const consumer = this.consumer?.state;
+    return {
+      messages: this.messages,
+      packets: this.packets,
+      bytes: this.bytes,
+      lag: consumer?.lag ?? 0,
+      refused: { ...this.refused, ...consumer?.rejected },
+      ...counters,
+      missing: consumer?.missing ?? 0,
+      flushes: this.flushes,
+      flushRetries: this.flushRetries,
+      storedPackets: this.storedPackets,
+      streams: this.intakes.size,
+      streamsEvicted: this.streamsEvicted,
+      waiting,
+      latencyMs: this.latencyMs,
+      storedUntilMs: this.storedUntilMs,
+      storeError: this.storeError,
+    };
+  }
+
+  /** Highest stream sequence that was taken. */
+  get takenUntil(): number {
+    return this.lastTaken;
+  }
+
+  /** Run until `stop` or until the lease is lost. Rejects with a BusError when the stream is gone. */
+  async run(): Promise<RunnerEnd> {
+    const timer = setInterval(() => this.tick(), tickMs);
+    try {
+      await this.read();
+      this.startFlush(true);
+      await this.writing;
+      await this.acknowledging;
+      return this.end ?? 'stopped';
+    } finally {
+      clearInterval(timer);
+      clearTimeout(this.patience);
+      this.ended.abort();
+      this.drop();
+    }
+  }
+
+  /** Take nothing more; `run` ends when what was taken is stored. What cannot be in `waitMs` stays on the bus. */
+  stop(waitMs: number): void {
+    this.end ??= 'stopped';
+    this.patience ??= setTimeout(() => this.ended.abort(), waitMs);
+    void this.consumer?.stop();
+  }
+
+  /** From the next flush on, rows say this about addresses. */
+  enrich(data: EnrichmentData): void {
+    this.enrichment = data;
+  }
+
+  /** The partition is another's now: forget everything that is not stored. */
+  abandon(): void {
+    this.end ??= 'lost';
+    this.ended.abort();
+    void this.consumer?.stop();
+  }
+
+  private get isOver(): boolean {
+    return this.end !== null || this.ended.signal.aborted;
+  }
+
+  private async read(): Promise<void> {
+    await this.openDeclared();
+    if (this.isOver) return;
+    const consumer = this.parts.bus.consume(this.partition, { pendingBytesMax: this.options.pendingBytesMax });
+    this.consumer = consumer;
+    let sliceEnd = performance.now() + sliceMs;
+    for await (const delivery of consumer.messages) {
+      if (this.isOver) break;
+      await this.take(delivery);
+      this.flushWhenDue();
+      while (this.flushesUnderWay > 1 && !this.isOver) await this.writing;
+      if (performance.now() > sliceEnd) {
+        await turn();
+        sliceEnd = performance.now() + sliceMs;
+      }
+    }
+  }
+
+  /** The streams of a flush that an engine before declared, so that their borders stand before anything is read. */
+  private async openDeclared(): Promise<void> {
+    for (const { probe, epoch } of this.parts.lease.inherited) {
+      if (this.isOver) return;
+      if (!this.intakes.has(keyOf(probe, epoch))) await this.openIntake(probe, epoch);
+    }
+  }
+
+  private async take(delivery: Delivery): Promise<void> {
+    this.messages += 1;
+    if (delivery.kind === 'message') {
+      this.bytes += delivery.bytes.length;
+      const intake =
+        this.intakes.get(keyOf(delivery.probe, delivery.epoch)) ??
+        (await this.openIntake(delivery.probe, delivery.epoch));
+      if (!intake) return; // over, meanwhile
+      this.countInto(intake, delivery);
+    }
+    this.lastTaken = delivery.streamSequence;
+  }
+
+  private countInto(intake: StreamIntake, message: ReceivedMessage): void {
+    this.parts.budget.grant(intake.processor);
+    this.gathered(intake.take(message, performance.now()));
+    if (intake.waitingCount > 0 && intake.waitingBytes > this.options.heldBytesMax) this.gathered(intake.skipHole());
+  }
+
+  private gathered(packets: number): void {
+    this.packets += packets;
+    this.packetsGathered += packets;
+  }
+
+  private async openIntake(probe: string, epoch: bigint): Promise<StreamIntake | null> {
+    await this.makeRoom();
+    const stored = await this.untilDone(() => this.parts.readStored(probe, epoch, this.partition));
+    if (!stored) return null;
+    const key = keyOf(probe, epoch);
+    const processor = this.parts.newProcessor(probe);
+    this.parts.budget.join(processor);
+    const intake = new StreamIntake({
+      probe,
+      epoch,
+      partition: this.partition,
+      partitions: this.parts.bus.partitions,
+      stored,
+      processor,
+      heldMax: heldMessagesMax,
+      declared: this.declaredOf.get(key) ?? [],
+      onRefused: (reason) => this.refuse(reason, probe),
+    });
+    this.declaredOf.delete(key);
+    intake.lastActiveMs = performance.now();
+    this.intakes.set(key, intake);
+    return intake;
+  }
+
+  private refuse(reason: RefusalReason, probe: string): void {
+    if (this.refused[reason] === undefined)
+      this.parts.log.warn({ partition: this.partition, probe, reason }, 'a message was refused');
+    this.refused[reason] = (this.refused[reason] ?? 0) + 1;
+  }
+
+  /** Let go of the stream that was silent longest when there are too many. */
+  private async makeRoom(): Promise<void> {
+    while (this.intakes.size >= this.options.streamsMax && !this.isOver) {
+      const quiet = [...this.intakes.values()].filter((intake) => !intake.hasUnflushed && intake.waitingCount === 0);
+      const oldest = quiet.sort((a, b) => a.lastActiveMs - b.lastActiveMs)[0];
+      if (oldest) {
+        this.streamsEvicted += 1;
+        this.close(oldest);
+        continue;
+      }
+      // Every one has something to store; when a flush did not help, one more than the bound is better than a loss.
+      const before = this.flushes;
+      this.startFlush(true);
+      await this.writing;
+      if (this.flushes === before) return;
+    }
+  }
+
+  private close(intake: StreamIntake): void {
+    this.intakes.delete(keyOf(intake.probe, intake.epoch));
+    this.parts.budget.leave(intake.processor);
+    addOrder(this.gone, intake);
+  }
+
+  private drop(): void {
+    for (const intake of [...this.intakes.values()]) this.close(intake);
+  }
+
+  private tick(): void {
+    if (this.isOver) return;
+    if (this.parts.lease.ended !== null) {
+      this.abandon();
+      return;
+    }
+    this.skipOldHoles();
+    this.giveUpDeclared();
+    this.flushWhenDue();
+    const now = performance.now();
+    for (const intake of [...this.intakes.values()]) {
+      const silent = now - intake.lastActiveMs > idleStreamMs;
+      if (silent && !intake.hasUnflushed && intake.waitingCount === 0 && intake.declaredLeft === 0) this.close(intake);
+    }
+    if (this.flushesUnderWay === 0) this.acknowledge();
+  }
+
+  private skipOldHoles(): void {
+    const { bus } = this.parts;
+    const now = performance.now();
+    const reconnected = bus.state.reconnects !== this.reconnects || !bus.state.connected;
+    this.reconnects = bus.state.reconnects;
+    for (const intake of this.intakes.values()) {
+      if (reconnected) intake.forgiveHole();
+      if (intake.holeMs(now) <= this.options.holeMs) continue;
+      this.parts.log.warn(
+        { partition: this.partition, probe: intake.probe, epoch: String(intake.epoch) },
+        'messages of this probe are missing; going on without them',
+      );
+      this.gathered(intake.skipHole());
+    }
+  }
+
+  /** Whether a flush of an engine before waits to be repeated. */
+  private get declaredLeft(): number {
+    let left = 0;
+    for (const intake of this.intakes.values()) left += intake.declaredLeft;
+    return left;
+  }
+
+  private giveUpDeclared(): void {
+    if (this.declaredLeft === 0 || performance.now() - this.startedMs < declaredMs) return;
+    if (!this.parts.bus.state.connected || (this.consumer?.state.lag ?? 1) > 0) return;
+    this.parts.log.error({ partition: this.partition }, 'messages of a declared flush are gone from the bus');
+    for (const intake of this.intakes.values()) intake.giveUpDeclared();
+  }
+
+  private flushWhenDue(): void {
+    const now = performance.now();
+    const full = this.packetsGathered >= this.options.packetsMax || this.rowBytes() >= this.options.rowBytesMax;
+    if (!full && (now - this.lastFlushMs < this.options.flushMs || this.flushesUnderWay > 0)) return;
+    if (full && this.flushesUnderWay > 1) return;
+    this.startFlush(false);
+  }
+
+  private rowBytes(): number {
+    let bytes = 0;
+    for (const intake of this.intakes.values()) bytes += intake.processor.rowBytes;
+    return bytes;
+  }
+
+  /** Cut what is due (or everything) and begin to write it. Until an inherited flush is whole, nothing is written. */
+  private startFlush(everything: boolean): void {
+    if (this.ended.signal.aborted || this.declaredLeft > 0) return;
+    const now = performance.now();
+    const due = [...this.intakes.values()].filter(
+      (intake) => intake.hasUnflushed && (everything || intake.hasCuts || intake.isDue(now, idleStretchMs)),
+    );
+    this.lastFlushMs = now;
+    if (due.length === 0) return;
+    const stretches = due.flatMap((intake) => {
+      intake.cut();
+      return intake.fetchCuts();
+    });
+    this.packetsGathered = 0;
+    if (this.enrichment) for (const { processor } of this.intakes.values()) processor.enrich(this.enrichment);
+    this.enrichment = null;
+    for (const stretch of stretches) this.underWay.add(stretch);
+    this.flushesUnderWay += 1;
+    this.writing = this.writing
+      .then(() => this.store(stretches))
+      .finally(() => {
+        this.flushesUnderWay -= 1;
+      });
+    // Only a broken invariant of ours rejects; `run` ends with it.
+    this.writing.catch(() => {
+      this.ended.abort();
+      void this.consumer?.stop();
+    });
+  }
+
+  private async store(stretches: readonly CutStretch[]): Promise<void> {
+    await this.reach('cut');
+    // What was declared before is declared still: it must be whole in the store before another flush is declared.
+    const repeated = stretches.filter(({ declared }) => declared);
+    const fresh = stretches.filter(({ declared }) => !declared);
+    await this.writeAll(repeated);
+    for (let at = 0; at < fresh.length; at += stretchesMax) {
+      const some = fresh.slice(at, at + stretchesMax);
+      const declared = await this.untilDone(() => this.parts.lease.declare(some.map(namesOf)));
+      if (declared === false) this.abandon();
+      if (!declared) return;
+      await this.reach('declared');
+      await this.writeAll(some);
+    }
+    if (this.ended.signal.aborted) return;
+    this.flushes += 1;
+    for (const stretch of stretches) this.underWay.delete(stretch);
+    await this.reach('written');
+    this.acknowledge();
+    await this.reach('acknowledged');
+  }
+
+  private async writeAll(stretches: readonly CutStretch[]): Promise<void> {
+    const { lease, writer } = this.parts;
+    for (const stretch of stretches) {
+      if (this.ended.signal.aborted) return;
+      const { blocks, accounting } = stretch.content;
+      const flush = { ...namesOf(stretch), partition: this.partition, blocks };
+      const done = await this.untilDone(async () => {
+        await writer.write(flush, () => lease.remainingMs > 0 && !this.ended.signal.aborted);
+        return true;
+      });
+      if (!done) return;
+      this.storedPackets += accounting.packets;
+      if (accounting.packets > 0 && stretch.lastPacketMs > 0) {
+        this.latencyMs = Date.now() - stretch.lastPacketMs;
+        this.storedUntilMs = Math.max(this.storedUntilMs ?? 0, stretch.lastPacketMs);
+      }
+      this.parts.onStored?.(stretch, this.partition);
+    }
+  }
+
+  /** Try until it works; null when the run is over before. A writer that may not write any longer has lost the lease. */
+  private async untilDone<Result>(work: () => Promise<Result>): Promise<Result | null> {
+    for (let waitMs = retryMsMin; ; waitMs = Math.min(waitMs * 2, retryMsMax)) {
+      if (this.ended.signal.aborted) return null;
+      try {
+        const result = await work();
+        if (this.storeError !== '') this.parts.log.info({ partition: this.partition }, 'going on');
+        this.storeError = '';
+        return result;
+      } catch (error) {
+        if (error instanceof WriteForbidden || this.parts.lease.ended !== null) {
+          this.abandon();
+          return null;
+        }
+        this.flushRetries += 1;
+        const reason = error instanceof Error ? error.message : String(error);
+        if (this.storeError !== reason)
+          this.parts.log.warn({ partition: this.partition, reason }, 'rows wait; trying again');
+        this.storeError = reason;
+        await pause(waitMs, this.ended.signal);
+      }
+    }
+  }
+
+  /** Let the bus forget what is stored. */
+  private acknowledge(): void {
+    let until = this.lastTaken;
+    for (const intake of this.intakes.values()) until = Math.min(until, intake.lowestHeld - 1);
+    for (const { streamSequence } of this.underWay) until = Math.min(until, streamSequence - 1);
+    if (until <= this.lastAcknowledged || !this.consumer) return;
+    const { consumer } = this;
+    const before = this.lastAcknowledged;
+    this.lastAcknowledged = until;
+    this.acknowledging = this.acknowledging
+      .then(() => consumer.acknowledge(until))
+      .catch(() => {
+        // The bus is away: what is not forgotten now is with the next one.
+        if (this.lastAcknowledged === until) this.lastAcknowledged = before;
+      });
+  }
+
+  private async reach(point: RunnerPoint): Promise<void> {
+    await this.parts.reached?.(point);
+  }
+}
+
+const keyOf = (probe: string, epoch: bigint): string => `${probe}\n${epoch}`;
+
+const namesOf = ({ probe, epoch, firstSeq, lastSeq }: CutStretch) => ({ probe, epoch, firstSeq, lastSeq });
+
+function addOrder(sum: { duplicates: number; gaps: number; late: number }, { counters }: StreamIntake): void {
+  sum.duplicates += counters.duplicates;
+  sum.gaps += counters.gaps;
+  sum.late += counters.late;
+}
+
+/** Wait, or until the signal. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done);
+  });
+}

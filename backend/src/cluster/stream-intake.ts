@@ -1,0 +1,266 @@
+/**
+ * What one (probe, epoch) of a partition brings: its messages in order, decoded, counted by a processor of its own, and
+ * cut into stretches of the sequence. A stretch is what one flush of the store covers, so it is cut wherever the
+ * sequence jumps and wherever an engine before this one had declared a border.
+ */
+import { decodePacketBatch } from '@netspectra/proto';
+import type { BatchHeader, CaptureCounters, WireError } from '@netspectra/proto';
+import type { ReceivedMessage } from '@netspectra/collector/bus';
+import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
+import { MessageOrder } from './message-order.js';
+import type { OrderCounters, SequenceRange } from './message-order.js';
+
+/** What the store has of a (probe, epoch, partition). */
+export interface StoredPart {
+  readonly lastSeq: number;
+  readonly gaps: readonly SequenceRange[];
+  readonly filtered: number;
+  readonly kernelDropped: number;
+}
+
+/** Why a message that the bus let through has no packets for us. `foreign_header`: it says another name inside. */
+export type RefusalReason = WireError | 'foreign_header';
+
+/** Rows of a stretch, ready to be written. */
+export interface CutStretch {
+  readonly probe: string;
+  readonly epoch: bigint;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** lowest stream sequence of its messages: the bus must keep from here on until it is stored */
+  readonly streamSequence: number;
+  readonly content: FlushContent;
+  /** the probe's clock when its last message was made (unix milliseconds), for the latency; 0 = unknown */
+  readonly lastPacketMs: number;
+  /** the epoch ended with it */
+  readonly complete: boolean;
+  /** it repeats what an engine before had declared */
+  readonly declared: boolean;
+}
+
+export interface StreamIntakeOptions {
+  readonly probe: string;
+  readonly epoch: bigint;
+  readonly partition: number;
+  readonly partitions: number;
+  readonly stored: StoredPart;
+  readonly processor: PacketProcessor;
+  /** most messages held while one before them is missing */
+  readonly heldMax: number;
+  /** stretches that an engine before declared and may have written in part: repeated to the number */
+  readonly declared: readonly SequenceRange[];
+  /** told of a message that is passed over; its sequence counts as taken */
+  readonly onRefused: (reason: RefusalReason) => void;
+}
+
+interface OpenStretch {
+  readonly firstSeq: number;
+  lastSeq: number;
+  streamSequence: number;
+  packets: number;
+  readonly sinceMs: number;
+  header: BatchHeader | null;
+  /** a declared border it must end at; null = free */
+  readonly declared: SequenceRange | null;
+}
+
+export class StreamIntake {
+  readonly probe: string;
+  readonly epoch: bigint;
+  readonly processor: PacketProcessor;
+  /** monotonic milliseconds of the last message */
+  lastActiveMs = 0;
+  private readonly options: StreamIntakeOptions;
+  private readonly order: MessageOrder<ReceivedMessage>;
+  private readonly cuts: CutStretch[] = [];
+  private declared: SequenceRange[];
+  private open: OpenStretch | null = null;
+  /** as far as the accounting rows tell the probe's cumulative counters */
+  private told: { filtered: number; kernelDropped: number };
+  private waitingSinceMs: number | null = null;
+  private waitingFor = -1;
+
+  constructor(options: StreamIntakeOptions) {
+    const { stored } = options;
+    this.options = options;
+    this.probe = options.probe;
+    this.epoch = options.epoch;
+    this.processor = options.processor;
+    this.order = new MessageOrder({ position: stored.lastSeq, gaps: stored.gaps, heldMax: options.heldMax });
+    this.told = { filtered: stored.filtered, kernelDropped: stored.kernelDropped };
+    this.declared = options.declared.filter((range) => !isStored(stored, range));
+  }
+
+  get counters(): Readonly<OrderCounters> {
+    return this.order.counters;
+  }
+
+  /** Declared stretches that were not brought to their end yet. */
+  get declaredLeft(): number {
+    return this.declared.length;
+  }
+
+  /** Messages taken since the last cut, or cut and not fetched. */
+  get hasUnflushed(): boolean {
+    return this.open !== null || this.cuts.length > 0;
+  }
+
+  get hasCuts(): boolean {
+    return this.cuts.length > 0;
+  }
+
+  /** Messages that wait for one before them, and their bytes. */
+  get waitingCount(): number {
+    return this.order.waitingCount;
+  }
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const message of this.order.waiting) bytes += message.bytes.length;
+    return bytes;
+  }
+
+  /** The open stretch should be written: it has packets or the epoch's end, or is open for `idleMs`. */
+  isDue(nowMs: number, idleMs: number): boolean {
+    const { open } = this;
+    return open !== null && (open.packets > 0 || open.header?.complete === true || nowMs - open.sinceMs >= idleMs);
+  }
+
+  /** Lowest stream sequence that is not in a cut yet; Infinity = none. */
+  get lowestHeld(): number {
+    let lowest = this.open?.streamSequence ?? Infinity;
+    for (const { streamSequence } of this.order.waiting) lowest = Math.min(lowest, streamSequence);
+    for (const cut of this.cuts) lowest = Math.min(lowest, cut.streamSequence);
+    return lowest;
+  }
+
+  /** Take a message; what is in order then is counted. @returns packets that were counted */
+  take(message: ReceivedMessage, nowMs: number): number {
+    this.lastActiveMs = nowMs;
+    return this.countAll(this.order.add(message));
+  }
+
+  /** How long the hole before the first held message is open; 0 = there is none. */
+  holeMs(nowMs: number): number {
+    if (this.order.waitingCount === 0) {
+      this.waitingSinceMs = null;
+      return 0;
+    }
+    if (this.waitingSinceMs === null || this.waitingFor !== this.order.next) {
+      this.waitingSinceMs = nowMs;
+      this.waitingFor = this.order.next;
+    }
+    return nowMs - this.waitingSinceMs;
+  }
+
+  /** The hole's age begins anew: nobody could have filled it. */
+  forgiveHole(): void {
+    this.waitingSinceMs = null;
+  }
+
+  /** Go past the hole. @returns packets that were counted */
+  skipHole(): number {
+    return this.countAll(this.order.skipHole());
+  }
+
+  /** Declared stretches whose messages do not come any more: they end with what there is. */
+  giveUpDeclared(): void {
+    if (this.open?.declared) this.cut();
+    this.declared = [];
+  }
+
+  /** End the open stretch. */
+  cut(): void {
+    const { open } = this;
+    if (!open) return;
+    this.open = null;
+    const { probe, epoch } = this;
+    const { header } = open;
+    const complete = header?.complete ?? false;
+    if (complete) this.processor.finish();
+    const content = this.processor.flush({
+      source: header?.source ?? '',
+      partitions: this.options.partitions,
+      position: header?.position ?? 0,
+      complete,
+      seenUntil: { seconds: header?.lastSeconds ?? 0, nanoseconds: header?.lastNanoseconds ?? 0 },
+      capture: this.captureShare(header?.counters),
+    });
+    this.cuts.push({
+      probe,
+      epoch,
+      firstSeq: open.firstSeq,
+      lastSeq: open.lastSeq,
+      streamSequence: open.streamSequence,
+      content,
+      lastPacketMs: header ? header.lastSeconds * 1000 + header.lastNanoseconds / 1e6 : 0,
+      complete,
+      declared: open.declared !== null,
+    });
+    if (open.declared) this.declared = this.declared.filter((range) => range !== open.declared);
+  }
+
+  /** The stretches that were cut since the last call. */
+  fetchCuts(): CutStretch[] {
+    return this.cuts.splice(0);
+  }
+
+  private countAll(messages: readonly ReceivedMessage[]): number {
+    let packets = 0;
+    for (const message of messages) packets += this.count(message);
+    return packets;
+  }
+
+  private count(message: ReceivedMessage): number {
+    const { sequence, streamSequence } = message;
+    if (this.open && (sequence !== this.open.lastSeq + 1 || isPast(this.open.declared, sequence))) this.cut();
+    const declared = this.declared.find((range) => isIn(range, sequence)) ?? null;
+    if (this.open && this.open.declared !== declared) this.cut();
+    this.open ??= { firstSeq: sequence, lastSeq: sequence, streamSequence, packets: 0, sinceMs: this.lastActiveMs, header: null, declared };
+    const { open } = this;
+    open.lastSeq = sequence;
+    open.streamSequence = Math.min(open.streamSequence, streamSequence);
+    const decoded = decodePacketBatch(message.bytes);
+    let packets = 0;
+    if (!decoded.ok) this.options.onRefused(decoded.error);
+    else if (!this.isNamed(decoded.header, message)) this.options.onRefused('foreign_header');
+    else {
+      this.processor.take(decoded.batch);
+      open.header = decoded.header;
+      packets = decoded.batch.count;
+      open.packets += packets;
+    }
+    if (declared?.last === sequence) this.cut();
+    return packets;
+  }
+
+  private isNamed(header: BatchHeader, message: ReceivedMessage): boolean {
+    return (
+      header.probe === message.probe &&
+      header.epoch === message.epoch &&
+      header.sequence === message.sequence &&
+      header.partition === message.partition &&
+      header.partitions === this.options.partitions
+    );
+  }
+
+  /**
+   * What the probe's counters grew by. They are the whole ring's and every partition's messages tell them, so only the
+   * first partition's accounting rows do.
+   */
+  private captureShare(counters: CaptureCounters | undefined): { filtered: number; kernelDropped: number } {
+    if (this.options.partition !== 0 || !counters) return { filtered: 0, kernelDropped: 0 };
+    const before = this.told;
+    const filtered = Math.max(before.filtered, counters.filtered);
+    const kernelDropped = Math.max(before.kernelDropped, counters.kernelDropped);
+    this.told = { filtered, kernelDropped };
+    return { filtered: filtered - before.filtered, kernelDropped: kernelDropped - before.kernelDropped };
+  }
+}
+
+const isIn = ({ first, last }: SequenceRange, sequence: number): boolean => sequence >= first && sequence <= last;
+const isPast = (range: SequenceRange | null, sequence: number): boolean => range !== null && sequence > range.last;
+
+/** A stretch is stored whole or not at all. */
+function isStored({ lastSeq, gaps }: StoredPart, { first, last }: SequenceRange): boolean {
+  return last <= lastSeq && !gaps.some((gap) => gap.first <= last && gap.last >= first);
+}
