@@ -86,6 +86,7 @@ module.exports = {
     inBackend('config', []),
     inBackend('enrichment', []),
     inBackend('management', ['alerting', 'storage', 'tables']),
+    inBackend('realtime', ['tables']),
     inBackend('sketch-math', []),
     inBackend('tables', []),
     {

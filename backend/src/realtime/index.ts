@@ -1,0 +1,5 @@
+export { observingWriter } from './observing-writer.js';
+export { Realtime } from './realtime.js';
+export { RedisState } from './redis-state.js';
+export { hostSeconds } from './state.js';
+export type { EngineBeat, RealtimeHost, RealtimeView } from './state.js';
