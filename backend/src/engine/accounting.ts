@@ -40,7 +40,7 @@ export interface AccountingReport {
   reasons: Record<string, number>;
 }
 
-const before = (a: Time, b: Time): boolean =>
+export const before = (a: Time, b: Time): boolean =>
   a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
 
 /** Add counts by name to others. */

@@ -284,7 +284,7 @@ const weight = (host: MutableHost): number => host.bytesSent + host.bytesReceive
 
 /** The `count` heaviest: one pass with a bound that rises, so that many light hosts cost no sorting. */
 function heaviestOf(hosts: ReadonlyMap<number, ReadonlyMap<string, MutableHost>>, count: number): MutableHost[] {
-  let kept: MutableHost[] = [];
+  const kept: MutableHost[] = [];
   let bound = -1;
   const prune = (): void => {
     kept.sort((a, b) => weight(b) - weight(a) || (a.text < b.text ? -1 : 1));

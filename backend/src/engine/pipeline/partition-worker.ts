@@ -3,6 +3,7 @@
  * take. Runs in a thread of its own, or, alone, in the caller's.
  */
 import { partitionOf } from '@netspectra/collector/decode';
+import type { PacketBatch } from '@netspectra/proto';
 import type { EnrichmentData } from '../../enrichment/index.js';
 import { ChunkDecoder, sequenceOf } from './chunk-decoder.js';
 import type { DecodeOptions } from './chunk-decoder.js';
@@ -40,6 +41,8 @@ export class PartitionWorker {
   private readonly processor: PacketProcessor;
   private nextConsumed: number;
   private firstUnflushed: number;
+  /** time of the latest packet at the end of a chunk, of whatever partition: up to there this one is complete too */
+  private seenUntil = { seconds: 0, nanoseconds: 0 };
   private flushes = 0;
 
   constructor(
@@ -121,6 +124,7 @@ export class PartitionWorker {
     const flush = shared.flushAfter(chunk);
     const end = shared.chunkEnd(chunk);
     this.processor.take(batch);
+    this.see(batch);
     this.nextConsumed = chunk + 1;
     // The partitions are alike, so the first one's rows stand for all when the next flush is decided.
     if (this.index === 0) shared.rowBytes = this.processor.rowBytes;
@@ -136,6 +140,16 @@ export class PartitionWorker {
     return true;
   }
 
+  private see({ count, timestampSeconds, timestampNanoseconds }: PacketBatch): void {
+    if (count === 0) return;
+    const seconds = timestampSeconds[count - 1]!;
+    const nanoseconds = timestampNanoseconds[count - 1]!;
+    const { seenUntil } = this;
+    if (seconds < seenUntil.seconds || (seconds === seenUntil.seconds && nanoseconds < seenUntil.nanoseconds)) return;
+    seenUntil.seconds = seconds;
+    seenUntil.nanoseconds = nanoseconds;
+  }
+
   /** Hand everything gathered since the last flush to the writer; wait when it is too far behind. */
   private flush(sequence: number, last: boolean, end: number): void {
     this.onFlush({
@@ -148,6 +162,7 @@ export class PartitionWorker {
         partitions: this.shared.shape.workers,
         position: end,
         complete: last && this.shared.sourceEnded,
+        seenUntil: this.seenUntil,
       }),
     });
     this.firstUnflushed = sequence + 1;

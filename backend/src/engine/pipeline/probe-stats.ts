@@ -1,4 +1,5 @@
 /** The accounting row that ends every flush (table `probe_stats`). */
+import { before } from '../accounting.js';
 import type { AccountingReport, Time } from '../accounting.js';
 import type { RowSink } from '../row-sink.js';
 
@@ -22,7 +23,7 @@ export interface ProbeStats {
   flowsLive: number;
   /** absent for capture files, which are read whole */
   capture?: CaptureShare;
-  /** packet time up to which the source was seen: the row's when no packet has one */
+  /** packet time up to which the source was seen, which may be later than the partition's last packet */
   seenUntil?: Time;
 }
 
@@ -30,7 +31,7 @@ export function writeProbeStats(rows: RowSink, accounting: AccountingReport, sta
   const row = rows.table('probe_stats');
   const first = accounting.first ?? { seconds: 0, nanoseconds: 0 };
   const last = accounting.last ?? { seconds: 0, nanoseconds: 0 };
-  const at = accounting.last ?? stats.seenUntil ?? last;
+  const at = stats.seenUntil && before(last, stats.seenUntil) ? stats.seenUntil : last;
   row.begin();
   row.time(at.seconds, at.nanoseconds);
   row.text(stats.source);
