@@ -40,6 +40,17 @@ export function openConfiguredBus(config: Config, name: string, logger: Logger):
   }
 }
 
+/** Make the streams that are missing. Who may not make streams finds them made by an engine. */
+export async function prepareStreams(bus: JetStreamBus, logger: Logger): Promise<void> {
+  try {
+    for (const drift of await bus.ensureStreams()) {
+      logger.warn(drift, drift.corrected ? 'a setting of a stream was set right' : 'a stream has another setting');
+    }
+  } catch (error) {
+    logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the streams were not looked at');
+  }
+}
+
 /** A BusError in the words of the command line; anything else as it is. */
 export function busUserError(error: unknown): unknown {
   if (!(error instanceof BusError)) return error;

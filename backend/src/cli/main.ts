@@ -113,6 +113,19 @@ function program(): Command {
       process.exitCode = await probe(options);
     });
 
+  top
+    .command('engine')
+    .description('Take packets from the bus (NATS), count them, and write to a ClickHouse server')
+    .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
+    .option(
+      '--listen <address>',
+      'address of /metrics, /healthz and /readyz, host:port; default: engine.listen of the configuration',
+    )
+    .action(async (options) => {
+      const { engine } = await import('./engine.js');
+      process.exitCode = await engine(options);
+    });
+
   const config = top.command('config').description('Check or show the configuration');
   config
     .command('check')

@@ -13,24 +13,29 @@ import { Enricher } from '../enrichment/index.js';
 import type { Store } from '../storage/index.js';
 import { tables } from '../tables/index.js';
 import {
+  registerCaptureMetrics,
   registerEngineMetrics,
   registerEnrichmentMetrics,
   registerProcessMetrics,
   registerStoreMetrics,
 } from './metrics.js';
-import type { EngineFigures, EnrichmentFigures } from './metrics.js';
+import type { CaptureFigures, EngineFigures, EnrichmentFigures } from './metrics.js';
+import { registerBusEngineMetrics } from './engine-metrics.js';
 import { registerProbeMetrics } from './probe-metrics.js';
 import { serviceOf } from './service.js';
 
 const figures = (over: Partial<EngineFigures> = {}): EngineFigures => ({
   stored: () => mergeAccounting([]),
+  limits: () => ({}),
+  flows: () => 0,
+  ...over,
+});
+const captureFigures: CaptureFigures = {
   packetsRead: () => 0,
   captureBytesRead: () => 0,
   captureBytes: () => 0,
-  limits: () => ({}),
   held: () => ({ flows: 0, flushes: 0, chunks: 0 }),
-  ...over,
-});
+};
 const counters = { flushes: 0, inserts: 0, rows: 0, bytes: 0, retries: 0, failures: 0 };
 
 const enrichment = (over: Partial<EnrichmentFigures> = {}): EnrichmentFigures => ({
@@ -50,6 +55,7 @@ async function registryOf(process: 'up' | 'api'): Promise<Registry> {
   registerEnrichmentMetrics(metrics, enrichment());
   if (process === 'up') {
     registerEngineMetrics(metrics, figures());
+    registerCaptureMetrics(metrics, captureFigures);
     registerStoreMetrics(metrics, () => counters);
   }
   const store = {} as Store;
@@ -139,18 +145,53 @@ function probeRegistry(rings: Probe['rings'] = []): Registry {
     lost: 0,
   };
   const bus = { connected: true, reconnects: 0, lastError: '' };
-  registerProbeMetrics(metrics, { rings, queued: 0 }, () => ({ bus, publisher, spool: null }));
+  const rules = {
+    refused: { too_large: 0, malformed: 0, foreign: 0, stale: 0, unusable: 0 },
+    taken: 0,
+    status: { version: '', rules: 0, error: '', failed_version: '', refused: 0 },
+  };
+  registerProbeMetrics(metrics, { rings, queued: 0 }, () => ({ bus, publisher, spool: null }), rules);
   return metrics;
 }
 
-function pageOf(up: readonly Told[], api: readonly Told[], probe: readonly Told[]): string {
-  const alone = new Set(api.map(({ name }) => name));
+/** The registry of an engine that holds no partition yet; the process adds up those of its threads. */
+function engineRegistry(): Registry {
+  const metrics = new Registry();
+  registerProcessMetrics(metrics, '0.0.0');
+  registerEnrichmentMetrics(metrics, enrichment());
+  registerStoreMetrics(metrics, () => counters);
+  const zero = { messages: 0, packets: 0, bytes: 0, duplicates: 0, gaps: 0, late: 0, missing: 0, flushes: 0 };
+  const before = { ...zero, flushRetries: 0, storedPackets: 0, streamsEvicted: 0, refused: {}, limits: {} };
+  registerBusEngineMetrics(metrics, () => ({
+    id: 'e-0',
+    partitions: [],
+    before,
+    engines: 1,
+    flowsLive: 0,
+    busConnected: true,
+    busReconnects: 0,
+    leasesLost: 0,
+  }));
+  return metrics;
+}
+
+/** The processes by what they tell, in the order of the page. */
+type ToldByProcess = Readonly<Record<'up' | 'api' | 'engine', readonly Told[]>>;
+
+function pageOf(processes: ToldByProcess, probe: readonly Told[]): string {
+  const tells = Object.entries(processes).map(([name, told]) => ({ name, told: new Set(told.map((one) => one.name)) }));
+  const where = (metric: string): string =>
+    tells
+      .filter(({ told }) => told.has(metric))
+      .map(({ name }) => name)
+      .join(', ');
+  const all = new Map(Object.values(processes).flatMap((told) => told.map((one) => [one.name, one] as const)));
   const rows = (prefix: RegExp): string =>
-    up
+    [...all.values()]
       .filter(({ name }) => prefix.test(name))
       .map(
         ({ name, type, help, labels }) =>
-          `| \`${name}${labels.length ? `{${labels.join(',')}}` : ''}\` | ${type} | ${alone.has(name) ? 'up, api' : 'up'} | ${help} |`,
+          `| \`${name}${labels.length ? `{${labels.join(',')}}` : ''}\` | ${type} | ${where(name)} | ${help} |`,
       )
       .join('\n');
   const head = `# Metrics
@@ -188,10 +229,10 @@ describe('metrics', () => {
   it('are all in docs/metrics.md, which says nothing else', async () => {
     const up = toldBy(await registryOf('up'));
     const api = toldBy(await registryOf('api'));
-    const told = up.filter(({ name }) => parts.some(([, , prefix]) => prefix.test(name)));
-    expect(told.map(({ name }) => name)).toEqual(up.map(({ name }) => name));
-    expect(api.filter(({ name }) => !up.some((other) => other.name === name))).toEqual([]);
-    await expect(pageOf(up, api, toldBy(probeRegistry()))).toMatchFileSnapshot('../../../docs/metrics.md');
+    const engine = toldBy(engineRegistry());
+    const left = [...up, ...api, ...engine].filter(({ name }) => !parts.some(([, , prefix]) => prefix.test(name)));
+    expect(left.map(({ name }) => name)).toEqual([]);
+    await expect(pageOf({ up, api, engine }, toldBy(probeRegistry()))).toMatchFileSnapshot('../../../docs/metrics.md');
   });
 
   it('show what the engine and the writer tell, counters as counters', async () => {
@@ -233,7 +274,7 @@ describe('metrics', () => {
         live,
         state,
         messages: 0,
-        filter: '',
+        rulesVersion: '',
       },
     });
     const text = await probeRegistry([

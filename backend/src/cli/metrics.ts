@@ -6,7 +6,7 @@
  * set of values (tables, reasons, limits), so that no capture can make time series without bound.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram } from 'prom-client';
-import type { Registry } from 'prom-client';
+import type { Aggregator, Registry } from 'prom-client';
 import type { AccountingReport } from '../engine/accounting.js';
 import type { EngineHeld } from '../engine/manager.js';
 import type { EnrichmentSource, ReverseDns } from '../enrichment/index.js';
@@ -30,34 +30,18 @@ export function registerProcessMetrics(registry: Registry, version: string): voi
   }).set({ version, node: process.versions.node }, 1);
 }
 
-/** What the engine of a process tells; read when the metrics are asked for. */
+/** What every engine tells; read when the metrics are asked for. */
 export interface EngineFigures {
   /** accounts of what is in the store, since the process began */
   stored(): AccountingReport;
-  /** packets read since the process began, whether stored or not */
-  packetsRead(): number;
-  /** bytes read of the capture at hand */
-  captureBytesRead(): number;
-  /** bytes of the capture at hand; 0 when not known */
-  captureBytes(): number;
   /** how often limits were met, by name */
   limits(): Readonly<Record<string, number>>;
-  held(): EngineHeld;
+  /** flows in the tables */
+  flows(): number;
 }
 
 export function registerEngineMetrics(registry: Registry, figures: EngineFigures): void {
   const counter = (name: string, help: string, read: () => number): void => counted(registry, name, help, read);
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-  counter('netspectra_packets_read_total', 'Packets read from captures', () => figures.packetsRead());
   counter('netspectra_packets_stored_total', 'Packets whose counts are in the store', () => figures.stored().packets);
   counter('netspectra_bytes_stored_total', 'Bytes on the wire of these packets', () => figures.stored().bytes);
   counter(
@@ -79,9 +63,25 @@ export function registerEngineMetrics(registry: Registry, figures: EngineFigures
     'limit',
     () => figures.limits(),
   );
+  gauged(registry, 'netspectra_engine_flows', 'Flows in the flow tables, as of the last flush', () => figures.flows());
+}
+
+/** What an engine that reads captures itself tells besides. */
+export interface CaptureFigures {
+  /** packets read since the process began, whether stored or not */
+  packetsRead(): number;
+  /** bytes read of the capture at hand */
+  captureBytesRead(): number;
+  /** bytes of the capture at hand; 0 when not known */
+  captureBytes(): number;
+  held(): EngineHeld;
+}
+
+export function registerCaptureMetrics(registry: Registry, figures: CaptureFigures): void {
+  counted(registry, 'netspectra_packets_read_total', 'Packets read from captures', () => figures.packetsRead());
+  const gauge = (name: string, help: string, read: () => number): void => gauged(registry, name, help, read);
   gauge('netspectra_capture_read_bytes', 'Bytes read of the capture at hand', () => figures.captureBytesRead());
   gauge('netspectra_capture_size_bytes', 'Size of the capture at hand; 0 when not known', () => figures.captureBytes());
-  gauge('netspectra_engine_flows', 'Flows in the flow tables, as of the last flush', () => figures.held().flows);
   gauge(
     'netspectra_engine_chunks',
     'Chunks of the capture that were begun and that not every worker has taken its packets of',
@@ -193,6 +193,25 @@ export function registerStoreMetrics(registry: Registry, counters: () => WriterC
     },
     flushed: (seconds) => flushSeconds.observe(seconds),
   };
+}
+
+/** A gauge whose value lives elsewhere. @param aggregator what several threads' values make together; else their sum */
+export function gauged(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => number,
+  aggregator: Aggregator = 'sum',
+): void {
+  new Gauge({
+    name,
+    help,
+    aggregator,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
 }
 
 /** A counter whose value lives elsewhere. */

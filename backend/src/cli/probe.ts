@@ -3,23 +3,22 @@
  * ends it: what is in the rings is published, then exit code 0. `--mode sub` prints what is published.
  */
 import { randomBytes } from 'node:crypto';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { openCaptureFile, openCaptureStream } from '@netspectra/collector';
-import { compilePacketFilter } from '@netspectra/collector/filter';
-import type { PacketFilter } from '@netspectra/collector/filter';
-import { createOutbox, subjectToken } from '@netspectra/collector/bus';
+import { createOutbox } from '@netspectra/collector/bus';
 import type { JetStreamBus, Publisher, PublisherOptions, Spool } from '@netspectra/collector/bus';
-import { createProbe, publishFile } from '@netspectra/collector/probe';
-import type { Probe } from '@netspectra/collector/probe';
-import { captureFilter, parseFilter } from '@netspectra/query';
+import { CapturePlan, createProbe, publishFile } from '@netspectra/collector/probe';
+import type { Probe, ProbeOptions } from '@netspectra/collector/probe';
+import { captureFilter } from '@netspectra/query';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import { RuleKeeper, controlSubject, encodeStatus, statusSubject } from '../capture-rules/index.js';
 import { loadConfig } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { taskSchemas } from '../engine/tasks/index.js';
 import { UserError } from '../errors.js';
-import { busUserError, openConfiguredBus } from './bus.js';
+import { busUserError, openConfiguredBus, prepareStreams } from './bus.js';
 import { damageLines } from './damage.js';
 import { fileEpoch } from './file-identity.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
@@ -28,7 +27,7 @@ import { ownTrafficFilter } from './own-traffic.js';
 import { HealthWatch, totals } from './probe-health.js';
 import type { ProbeBusFigures } from './probe-health.js';
 import { registerProbeMetrics } from './probe-metrics.js';
-import { openConfiguredSpool } from './probe-spool.js';
+import { openConfiguredSpool, spoolFolder } from './probe-spool.js';
 import { printMessages } from './probe-sub.js';
 import { stopSignals, version } from './process.js';
 import { serveStatus } from './status-http.js';
@@ -50,8 +49,8 @@ const headerSnapLength = 256;
 const payloadSnapLength = 65_535;
 const connectMilliseconds = 10_000;
 const statusMilliseconds = 1_000;
-/** a filter in a control message, with what is around it */
-const controlBytesMax = 32 * 1024;
+/** beside the spool */
+const rulesFile = 'capture-rules.json';
 
 /** @returns exit code */
 export async function probe(options: ProbeCommandOptions): Promise<number> {
@@ -66,7 +65,7 @@ export async function probe(options: ProbeCommandOptions): Promise<number> {
       interfaces: [...new Set(options.interface ?? capture.interfaces)],
     },
   };
-  const filter = checkedFilter(config);
+  checkFilter(config);
   if (options.mode === 'probe' && options.read === undefined && config.capture.interfaces.length === 0) {
     throw new UserError('NS_USAGE', 'nothing to capture: name an interface (--interface eth0) or a file (--read FILE)');
   }
@@ -78,7 +77,7 @@ export async function probe(options: ProbeCommandOptions): Promise<number> {
   const bus = openConfiguredBus(config, `netspectra probe ${config.probe.id}`, logger);
   try {
     if (options.mode === 'sub') return await printMessages(bus, options, stopSignals);
-    if (options.read !== undefined) return await publishOne(config, options.read, filter, bus, logger);
+    if (options.read !== undefined) return await publishOne(config, options.read, bus, logger);
     return await captureInterfaces(config, bus, logger);
   } catch (error) {
     throw busUserError(error);
@@ -87,16 +86,12 @@ export async function probe(options: ProbeCommandOptions): Promise<number> {
   }
 }
 
-/** The filter of the configuration for packets, or null when it keeps all. @throws UserError NS_FILTER_INVALID */
-function checkedFilter({ capture, probe: { id } }: Config): PacketFilter | null {
+/** @throws UserError NS_FILTER_INVALID when packets cannot be judged by the filter of the configuration */
+function checkFilter({ capture }: Config): void {
   const result = captureFilter(capture.filter);
-  if (!result.ok) {
-    const reason = result.reasons[0]!;
-    throw new UserError('NS_FILTER_INVALID', `capture filter, column ${reason.column}: ${reason.message}`);
-  }
-  const parsed = parseFilter(capture.filter);
-  const compiled = parsed.ok ? compilePacketFilter(parsed.filter, { probe: id }) : undefined;
-  return parsed.ok && parsed.filter.kind !== 'all' && compiled?.ok ? compiled.filter : null;
+  if (result.ok) return;
+  const reason = result.reasons[0]!;
+  throw new UserError('NS_FILTER_INVALID', `capture filter, column ${reason.column}: ${reason.message}`);
 }
 
 async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logger): Promise<number> {
@@ -110,43 +105,53 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
   const publisherOf = (options: PublisherOptions): Publisher =>
     spool ? createOutbox(bus, spool, options, logger) : bus.publisher(options);
   let publisher: Publisher | undefined;
+  const options: ProbeOptions = {
+    probe: config.probe.id,
+    interfaces: capture.interfaces,
+    ringsPerInterface: capture.rings,
+    partitions: config.bus.partitions,
+    samplingRate: capture.sampling_rate,
+    payload: capture.payload,
+    rowsMax: config.probe.batch_rows,
+    messageBytesMax: config.bus.message_bytes,
+    filter: capture.filter,
+    except,
+    flushMilliseconds: config.probe.batch_interval * 1000,
+    idleMilliseconds: config.probe.idle_interval * 1000,
+    queueBytesMax: config.probe.queue_bytes,
+    live: {
+      promiscuous: capture.promiscuous,
+      snapLength: capture.snap_length || (capture.payload === 'none' ? headerSnapLength : payloadSnapLength),
+      ringBytes: capture.ring_bytes,
+      blockTimeoutMilliseconds: 10,
+      hardwareTimestamps: capture.timestamps === 'hardware',
+    },
+    liveSource: capture.source,
+  };
+  const rules: RuleKeeper = new RuleKeeper({
+    probe: config.probe.id,
+    file: join(spoolFolder(config), rulesFile),
+    apply: (set) => running.rules(set),
+    versions: () => running.rings.map(({ report }) => report?.rulesVersion ?? ''),
+    log: logger,
+  });
+  const kept = rules.load((set) => new CapturePlan({ ...options, ...set, snapLength: options.live.snapLength }));
   const running = createProbe(
     {
       publisher: (told) => (publisher = publisherOf({ windowBytes: config.bus.window_bytes, ...told })),
       log: logger,
     },
-    {
-      probe: config.probe.id,
-      interfaces: capture.interfaces,
-      ringsPerInterface: capture.rings,
-      partitions: config.bus.partitions,
-      samplingRate: capture.sampling_rate,
-      payload: capture.payload,
-      rowsMax: config.probe.batch_rows,
-      messageBytesMax: config.bus.message_bytes,
-      filter: capture.filter,
-      except,
-      flushMilliseconds: config.probe.batch_interval * 1000,
-      idleMilliseconds: config.probe.idle_interval * 1000,
-      queueBytesMax: config.probe.queue_bytes,
-      live: {
-        promiscuous: capture.promiscuous,
-        snapLength: capture.snap_length || (capture.payload === 'none' ? headerSnapLength : payloadSnapLength),
-        ringBytes: capture.ring_bytes,
-        blockTimeoutMilliseconds: 10,
-        hardwareTimestamps: capture.timestamps === 'hardware',
-      },
-    },
+    { ...options, rules: kept },
   );
   const figures = (): ProbeBusFigures => ({
     bus: bus.state,
     publisher: publisher!.state,
     spool: spool ? { ...spool.state, bytesMax: config.bus.spool_bytes } : null,
   });
-  const watch = new HealthWatch(running, figures);
+  const watch = new HealthWatch(running, figures, rules);
   const metrics = new Registry();
   registerProcessMetrics(metrics, version);
-  registerProbeMetrics(metrics, running, figures);
+  registerProbeMetrics(metrics, running, figures, rules);
   const stop = stopSignals();
   // Wrong certificates and credentials do not mend themselves; a bus that is not there yet may come.
   const refused = bus.ready().then(
@@ -165,8 +170,8 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
   let status: NodeJS.Timeout | undefined;
   try {
     await running.start();
-    unhear = hearControl(bus, config.probe.id, running, logger);
-    status = setInterval(() => tellStatus(bus, config.probe.id, running, watch), statusMilliseconds);
+    unhear = bus.listen(controlSubject(config.probe.id), (_, bytes) => rules.hear(bytes));
+    status = setInterval(() => tellStatus(bus, config, running, watch, rules), statusMilliseconds);
     logger.info({ interfaces: capture.interfaces, address: http.address }, 'capturing');
     process.stderr.write(
       `netspectra: capturing ${capture.interfaces.join(', ')} as ${config.probe.id}, ${http.address}/metrics; Ctrl-C ends\n`,
@@ -195,71 +200,27 @@ async function drain(running: Probe, config: Config, spool: Spool | null, logger
   return left === 0;
 }
 
-/** Make the streams that are missing. Who may not make streams finds them made by an engine. */
-async function prepareStreams(bus: JetStreamBus, logger: Logger): Promise<void> {
-  try {
-    for (const drift of await bus.ensureStreams()) {
-      logger.warn(drift, drift.corrected ? 'a setting of a stream was set right' : 'a stream has another setting');
-    }
-  } catch (error) {
-    logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the streams were not looked at');
-  }
-}
-
-/** `netspectra.control.probe.<id>` with {"filter": "…"} changes what is captured. */
-function hearControl(bus: JetStreamBus, id: string, running: Probe, logger: Logger): () => void {
-  return bus.listen(`netspectra.control.probe.${subjectToken(id)}`, (_, bytes) => {
-    const filter = bytes.length <= controlBytesMax ? filterOf(bytes) : undefined;
-    const result = filter === undefined ? undefined : captureFilter(filter);
-    if (filter === undefined || !result?.ok) {
-      logger.warn(
-        { reason: result?.ok === false ? result.reasons[0]?.message : 'not understood' },
-        'a control message was refused',
-      );
-      return;
-    }
-    logger.info({ filter }, 'another capture filter');
-    running.filter(filter);
-  });
-}
-
-function filterOf(bytes: Uint8Array): string | undefined {
-  try {
-    const message = JSON.parse(new TextDecoder().decode(bytes)) as unknown;
-    if (typeof message !== 'object' || message === null || !('filter' in message)) return undefined;
-    return typeof message.filter === 'string' ? message.filter : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** `netspectra.live.probe.<id>`, once a second: counters, health, and what the probe itself uses. */
-function tellStatus(bus: JetStreamBus, id: string, running: Probe, watch: HealthWatch): void {
+/** `netspectra.live.probe.<id>`, once a second: counters, health, capture rules, and what the probe itself uses. */
+function tellStatus(bus: JetStreamBus, config: Config, running: Probe, watch: HealthWatch, rules: RuleKeeper): void {
+  const { id } = config.probe;
   watch.sample();
   const { user, system } = process.cpuUsage();
+  const health = watch.health();
   const status = {
     probe: id,
     time: new Date().toISOString(),
     ...totals(running),
-    health: watch.health(),
+    health: { ...health, dependencies: [...health.dependencies] },
     cpu_seconds: (user + system) / 1e6,
     memory_bytes: process.memoryUsage.rss(),
-    interfaces: running.rings.map(({ interface: name, report }) => ({
-      name,
-      state: report?.state ?? 'up',
-      filter: report?.filter ?? '',
-    })),
+    filter: config.capture.filter,
+    interfaces: running.rings.map(({ interface: name, report }) => ({ name, state: report?.state ?? 'up' })),
+    capture_rules: rules.status,
   };
-  bus.send(`netspectra.live.probe.${subjectToken(id)}`, new TextEncoder().encode(JSON.stringify(status)));
+  bus.send(statusSubject(id), encodeStatus(status));
 }
 
-async function publishOne(
-  config: Config,
-  file: string,
-  filter: PacketFilter | null,
-  bus: JetStreamBus,
-  logger: Logger,
-): Promise<number> {
+async function publishOne(config: Config, file: string, bus: JetStreamBus, logger: Logger): Promise<number> {
   const standardInput = file === '-' ? process.stdin : null;
   const stop = stopSignals(() => standardInput?.destroy());
   const ended = new AbortController();
@@ -279,7 +240,7 @@ async function publishOne(
       payload: config.capture.payload,
       rowsMax: config.probe.batch_rows,
       messageBytesMax: config.bus.message_bytes,
-      filter,
+      filter: config.capture.filter,
       stop: ended.signal,
     });
     const left = await publisher.close(config.probe.drain_timeout * 1000);

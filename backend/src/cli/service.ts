@@ -30,6 +30,11 @@ export function openConfiguredStore(config: Config, logger: Logger, keepsRetenti
   });
 }
 
+/** The same for a thread whose process has brought the schema up to date. */
+export function openMigratedStore(config: Config): Promise<Store> {
+  return openStore(storeTarget(config), { migrate: false });
+}
+
 /** What differs between the processes that serve the API. */
 export type ServiceDeps = Omit<ApiDeps, 'store' | 'management' | 'logger' | 'version' | 'metrics'> & {
   readonly metrics: Registry;

@@ -22,7 +22,7 @@ export interface StatusHttpOptions {
   readonly listen: string;
   /** the configuration key it came from, for messages */
   readonly setting: string;
-  readonly metrics: Registry;
+  readonly metrics: Pick<Registry, 'contentType' | 'metrics'>;
   /** cheap, or cached (HealthChecks); never rejects */
   health(): HealthReport | Promise<HealthReport>;
 }

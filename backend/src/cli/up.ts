@@ -17,10 +17,11 @@ import type { Config } from '../config/index.js';
 import { mergeAccounting } from '../engine/accounting.js';
 import type { AccountingReport } from '../engine/accounting.js';
 import { Manager } from '../engine/manager.js';
-import type { ResumePoint, RunResult } from '../engine/manager.js';
+import type { EngineHeld, ResumePoint, RunResult } from '../engine/manager.js';
 import { allTasks, taskSchemas } from '../engine/tasks/index.js';
-import { createClickHouseWriter, readPosition } from '../storage/index.js';
-import type { ClickHouseWriter, Store } from '../storage/index.js';
+import { readPosition } from '../storage/index.js';
+import type { Store } from '../storage/index.js';
+import type { Writer } from '../tables/index.js';
 import { accessConfig } from './access.js';
 import { damageLines } from './damage.js';
 import { openConfiguredEnrichment } from './enrichment.js';
@@ -31,14 +32,15 @@ import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js
 import { LiveView } from './live-view.js';
 import type { ViewState } from './live-view.js';
 import {
+  registerCaptureMetrics,
   registerEngineMetrics,
   registerEnrichmentMetrics,
   registerProcessMetrics,
-  registerStoreMetrics,
 } from './metrics.js';
 import { stopSignals, version } from './process.js';
 import { openConfiguredStore, serviceOf } from './service.js';
 import { takeStandardInput } from './standard-input.js';
+import { openWriters } from './writers.js';
 
 export interface UpOptions {
   read?: string[];
@@ -131,16 +133,15 @@ async function serve(
   const metrics = new Registry();
   registerProcessMetrics(metrics, version);
   registerEnrichmentMetrics(metrics, options.enrichment);
-  registerEngineMetrics(metrics, {
-    stored,
+  const held = (): EngineHeld => progress.current?.held ?? { flows: 0, flushes: 0, chunks: 0 };
+  registerEngineMetrics(metrics, { stored, limits: () => limitsMet(progress), flows: () => held().flows });
+  registerCaptureMetrics(metrics, {
     packetsRead: () => progress.read + (progress.current?.progress().packets ?? 0),
     captureBytesRead: () => progress.current?.progress().read ?? 0,
     captureBytes: () => progress.current?.progress().size ?? 0,
-    limits: () => limitsMet(progress),
-    held: () => progress.current?.held ?? { flows: 0, flushes: 0, chunks: 0 },
+    held,
   });
-  const observer = registerStoreMetrics(metrics, () => writer.counters);
-  const writer = createClickHouseWriter(store, { observer });
+  const writer = await openWriters(config, store, metrics, logger);
   const { api, guard } = serviceOf(config, store, logger, {
     metrics,
     hosts: options.enrichment.hosts,
@@ -157,6 +158,7 @@ async function serve(
                 ? 'starting'
                 : `reading ${progress.file}`,
           },
+          ...writer.status(),
         ],
         watermarkMs: last ? last.seconds * 1000 + Math.floor(last.nanoseconds / 1e6) : null,
         engines: [engineStatus(config, progress, stored())],
@@ -215,7 +217,7 @@ async function readAll(
   files: readonly string[],
   options: RunOptions,
   store: Store,
-  writer: ClickHouseWriter,
+  writer: Writer,
   progress: Progress,
   logger: Logger,
 ): Promise<number> {

@@ -3,6 +3,7 @@
  * engine ends. Threads share nothing: each is to the others what another engine would be.
  */
 import type { Bus, BusLog, Records } from '@netspectra/collector/bus';
+import { addCounts } from '../engine/accounting.js';
 import type { EnrichmentData } from '../enrichment/index.js';
 import type { Writer } from '../tables/index.js';
 import { FlowBudget } from './flow-budget.js';
@@ -32,7 +33,10 @@ export interface EngineWorkerState {
   readonly id: string;
   readonly partitions: readonly { readonly partition: number; readonly state: RunnerState }[];
   /** sums of runners that ended, so that counters do not fall */
-  readonly before: Readonly<Record<CounterName, number>> & { readonly refused: Readonly<Record<string, number>> };
+  readonly before: Readonly<Record<CounterName, number>> & {
+    readonly refused: Readonly<Record<string, number>>;
+    readonly limits: Readonly<Record<string, number>>;
+  };
   readonly engines: number;
   readonly flowsLive: number;
   readonly busConnected: boolean;
@@ -76,6 +80,7 @@ export class EngineWorker {
   private readonly running = new Map<number, Running>();
   private readonly before = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
   private readonly refusedBefore: Record<string, number> = {};
+  private readonly limitsBefore: Record<string, number> = {};
   private rounds: Promise<void> = Promise.resolve();
   private stopping = false;
   private wake: () => void = () => {};
@@ -100,7 +105,7 @@ export class EngineWorker {
     return {
       id: this.options.id,
       partitions: [...this.running].map(([partition, { runner }]) => ({ partition, state: runner.state })),
-      before: { ...this.before, refused: { ...this.refusedBefore } },
+      before: { ...this.before, refused: { ...this.refusedBefore }, limits: { ...this.limitsBefore } },
       engines: this.engines,
       flowsLive: this.budget.flowsLive,
       busConnected: this.parts.bus.state.connected,
@@ -172,9 +177,7 @@ export class EngineWorker {
     found.leaving = true;
     this.parts.log.info({ partition }, 'handing a partition over');
     found.runner.stop(handOverMs);
-    void found.ended
-      .then(() => this.leases.release(partition))
-      .catch(() => {}); // the lease lapses, then
+    void found.ended.then(() => this.leases.release(partition)).catch(() => {}); // the lease lapses, then
   }
 
   private begin(partition: number): void {
@@ -216,8 +219,8 @@ export class EngineWorker {
   private forget(partition: number, runner: PartitionRunner): void {
     const { state } = runner;
     for (const name of counterNames) this.before[name] += state[name];
-    for (const [reason, count] of Object.entries(state.refused))
-      this.refusedBefore[reason] = (this.refusedBefore[reason] ?? 0) + count;
+    addCounts(this.refusedBefore, state.refused);
+    addCounts(this.limitsBefore, state.limits);
     if (this.running.get(partition)?.runner === runner) this.running.delete(partition);
   }
 

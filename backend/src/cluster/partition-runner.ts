@@ -13,6 +13,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Bus, BusLog, Delivery, PartitionConsumer, ReceivedMessage } from '@netspectra/collector/bus';
 import type { EnrichmentData } from '../enrichment/index.js';
+import { addCounts } from '../engine/accounting.js';
 import type { PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { WriteForbidden } from '../tables/index.js';
 import type { Writer } from '../tables/index.js';
@@ -75,6 +76,8 @@ export interface RunnerState {
   readonly storedPackets: number;
   readonly streams: number;
   readonly streamsEvicted: number;
+  /** how often processors met limits, by name */
+  readonly limits: Readonly<Record<string, number>>;
   /** messages that wait for one before them */
   readonly waiting: number;
   /** milliseconds from a packet's time to its row in the store, of the last flush; null before the first */
@@ -125,6 +128,7 @@ export class PartitionRunner {
   private acknowledging: Promise<void> = Promise.resolve();
   private readonly refused: Record<string, number> = {};
   private readonly gone = { duplicates: 0, gaps: 0, late: 0 };
+  private readonly limitsGone: Record<string, number> = {};
   private messages = 0;
   private packets = 0;
   private bytes = 0;
@@ -150,9 +154,11 @@ export class PartitionRunner {
 
   get state(): RunnerState {
     const counters = { ...this.gone };
+    const limits = { ...this.limitsGone };
     let waiting = 0;
     for (const intake of this.intakes.values()) {
       addOrder(counters, intake);
+      addCounts(limits, { ...intake.processor.limits });
       waiting += intake.waitingCount;
     }
     const consumer = this.consumer?.state;
@@ -169,6 +175,7 @@ export class PartitionRunner {
       storedPackets: this.storedPackets,
       streams: this.intakes.size,
       streamsEvicted: this.streamsEvicted,
+      limits,
       waiting,
       latencyMs: this.latencyMs,
       storedUntilMs: this.storedUntilMs,
@@ -323,6 +330,7 @@ export class PartitionRunner {
     this.intakes.delete(keyOf(intake.probe, intake.epoch));
     this.parts.budget.leave(intake.processor);
     addOrder(this.gone, intake);
+    addCounts(this.limitsGone, { ...intake.processor.limits });
   }
 
   private drop(): void {

@@ -215,7 +215,15 @@ export class StreamIntake {
     if (this.open && (sequence !== this.open.lastSeq + 1 || isPast(this.open.declared, sequence))) this.cut();
     const declared = this.declared.find((range) => isIn(range, sequence)) ?? null;
     if (this.open && this.open.declared !== declared) this.cut();
-    this.open ??= { firstSeq: sequence, lastSeq: sequence, streamSequence, packets: 0, sinceMs: this.lastActiveMs, header: null, declared };
+    this.open ??= {
+      firstSeq: sequence,
+      lastSeq: sequence,
+      streamSequence,
+      packets: 0,
+      sinceMs: this.lastActiveMs,
+      header: null,
+      declared,
+    };
     const { open } = this;
     open.lastSeq = sequence;
     open.streamSequence = Math.min(open.streamSequence, streamSequence);

@@ -40,11 +40,24 @@ const secret = (description: string) => Type.String({ description, maxLength: 4_
 const megabyte = 1024 ** 2;
 const gigabyte = 1024 ** 3;
 
+const captureSources = ['auto', 'af_packet', 'pcap'] as const;
 const payloadModes = ['none', 'applications', 'all'] as const;
 const timestampSources = ['kernel', 'hardware'] as const;
 const authModes = ['loopback-open', 'token'] as const;
 const clientCertificateModes = ['none', 'optional', 'required'] as const;
 const grantedRoles = ['viewer', 'editor', 'admin'] as const;
+/** Tables that can be written to files: `tables/`, which this folder does not know; cli/writers.ts holds them together. */
+const fileTables = [
+  'flows',
+  'traffic',
+  'tcp_health',
+  'sketches',
+  'top_keys',
+  'dns',
+  'http',
+  'tls',
+  'probe_stats',
+] as const;
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
 export const configSchema = Type.Object(
@@ -58,7 +71,8 @@ export const configSchema = Type.Object(
         default: 'local',
       }),
       listen: Type.String({
-        description: 'Address and port of its /metrics, /healthz and /readyz; loopback unless changed. Port 0 takes a free one.',
+        description:
+          'Address and port of its /metrics, /healthz and /readyz; loopback unless changed. Port 0 takes a free one.',
         pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[^:\\[\\]\\s]+):\\d{1,5}$',
         expected: 'host:port like 127.0.0.1:8081 or [::1]:8081',
         default: '127.0.0.1:8081',
@@ -98,6 +112,14 @@ export const configSchema = Type.Object(
         maxItems: 64,
         default: [],
       }),
+      source: Type.Unsafe<(typeof captureSources)[number]>(
+        Type.String({
+          description:
+            'How interfaces are captured: af_packet = a ring shared with the Linux kernel, pcap = libpcap, auto = the first on Linux, else the second.',
+          enum: [...captureSources],
+          default: 'auto',
+        }),
+      ),
       filter: Type.String({
         description: 'What is captured, in the filter language; empty = everything.',
         maxLength: 16_384,
@@ -210,6 +232,38 @@ export const configSchema = Type.Object(
       }),
     }),
     engine: section('What is computed, and how much it may use.', {
+      id: Type.String({
+        description: 'Name of an engine on the bus, unlike any other; empty = host name, process and a random part.',
+        pattern: '^[A-Za-z0-9_-]{0,96}$',
+        expected: 'at most 96 letters, digits, dashes and underscores',
+        default: '',
+      }),
+      listen: Type.String({
+        description:
+          'Address and port of /metrics, /healthz and /readyz of `netspectra engine`; loopback unless changed. Port 0 takes a free one.',
+        pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[^:\\[\\]\\s]+):\\d{1,5}$',
+        expected: 'host:port like 127.0.0.1:8082 or [::1]:8082',
+        default: '127.0.0.1:8082',
+      }),
+      lease: seconds('On the bus: an engine that is silent for so long loses its partitions to the others.', {
+        minimum: 1,
+        maximum: 300,
+        default: 10,
+      }),
+      hole_timeout: seconds('On the bus: a message that is missing is waited for so long while later ones are there.', {
+        minimum: 1,
+        maximum: 3_600,
+        default: 30,
+      }),
+      drain_timeout: seconds('When an engine is stopped, it waits so long for the store to take what it has.', {
+        minimum: 0,
+        maximum: 600,
+        default: 20,
+      }),
+      max_streams: whole(
+        'On the bus: probes (and starts of probes) of a partition that are remembered at once, at most; the one that was silent longest goes.',
+        { minimum: 1, maximum: 65_536, default: 256 },
+      ),
       workers: whole('Threads that work on packets; 0 = one per processor core.', {
         minimum: 0,
         maximum: 256,
@@ -359,6 +413,83 @@ export const configSchema = Type.Object(
           key_file: file("The client certificate's key."),
         }),
       }),
+      victoria_metrics: section('VictoriaMetrics, for counters beside the store.', {
+        url: Type.String({
+          description: 'URL of the server, with the path of a tenant where there is one; empty = off.',
+          pattern: '^$|^https?://[^\\s/@?#]+(/[^\\s?#]*)?$',
+          expected: 'http://host:8428 or https://host/insert/0/prometheus, without user and password, or nothing',
+          maxLength: 2_048,
+          default: '',
+        }),
+        user: Type.String({ description: 'User of basic authentication; empty = none.', maxLength: 256, default: '' }),
+        password: secret('Password.'),
+        token: secret('Bearer token, in place of user and password.'),
+        tls: section('Certificates for an https URL (PEM files).', {
+          ca_file: file('Authority to trust besides the usual ones; empty = the usual ones.'),
+          cert_file: file('Client certificate; needs key_file.'),
+          key_file: file("The client certificate's key."),
+        }),
+        labels: Type.Array(
+          Type.String({
+            pattern: '^(?!__)[A-Za-z_][A-Za-z0-9_]*=[^\\s].*$',
+            expected: 'name=value, like site=berlin',
+            maxLength: 512,
+          }),
+          { description: 'Labels on every series besides its own, like site=berlin.', maxItems: 32, default: [] },
+        ),
+        vlan: Type.Boolean({ description: 'Series also by VLAN.', default: false }),
+        interval: seconds('Time between samples.', { minimum: 0.1, maximum: 300, default: 10 }),
+        max_series: whole('Most series; what comes beyond is added to series with the label other="1".', {
+          minimum: 100,
+          maximum: 1_000_000,
+          default: 20_000,
+        }),
+        queue_bytes: bytes('Samples that wait for the server, compressed; the oldest are dropped beyond.', {
+          minimum: 64 * 1024,
+          maximum: gigabyte,
+          default: 16 * megabyte,
+        }),
+      }),
+      files: section('NDJSON files, beside the store.', {
+        dir: file('Folder of the files; made when missing. One process may have it open. Empty = off.'),
+        tables: Type.Array(
+          Type.Unsafe<(typeof fileTables)[number]>(
+            Type.String({ enum: [...fileTables], expected: `a table: ${fileTables.join(', ')}` }),
+          ),
+          {
+            description: 'Tables that are written.',
+            minItems: 1,
+            maxItems: fileTables.length,
+            default: ['flows', 'dns', 'http', 'tls', 'probe_stats'],
+          },
+        ),
+        rotate_bytes: bytes('A file is closed when it is so large.', {
+          minimum: 64 * 1024,
+          maximum: 64 * gigabyte,
+          default: 256 * megabyte,
+        }),
+        rotate_interval: seconds('A file is closed when it is so old.', {
+          minimum: 1,
+          maximum: 30 * day,
+          default: 3_600,
+        }),
+        compress: Type.Boolean({ description: 'Compress closed files (gzip).', default: true }),
+        max_files: whole('Closed files that are kept, of all tables together; the oldest are deleted.', {
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 1_000,
+        }),
+        max_bytes: bytes('Bytes of all files together; the oldest closed ones are deleted.', {
+          minimum: megabyte,
+          maximum: 1024 * 1024 * gigabyte,
+          default: 10 * gigabyte,
+        }),
+        queue_bytes: bytes('Rows that wait for the disk; the oldest are dropped beyond.', {
+          minimum: megabyte,
+          maximum: 16 * gigabyte,
+          default: 64 * megabyte,
+        }),
+      }),
       ttl: section('Retention by table.', {
         flows: ttl('flow records', 30),
         flows_1m: ttl('conversations by the minute (rollup)', 90),
@@ -373,6 +504,31 @@ export const configSchema = Type.Object(
         probe_stats: ttl('accounts of what was captured and lost', 400),
       }),
     }),
+    redis: section(
+      'Redis: what happens now, shared by engines and API processes. Not needed; nothing is lost with it.',
+      {
+        url: Type.String({
+          description: 'redis://host:6379 or rediss://host:6379 (TLS), perhaps with /database; empty = none.',
+          pattern: '^$|^rediss?://[^\\s/@?#]+(/\\d{1,5})?$',
+          expected: 'redis://host:6379 or rediss://host:6379, without user and password, or nothing',
+          maxLength: 2_048,
+          default: '',
+        }),
+        user: Type.String({ description: "User name; empty = Redis' default user.", maxLength: 256, default: '' }),
+        password: secret('Password.'),
+        prefix: Type.String({
+          description: 'Begins all keys, so that several installations may share a server.',
+          pattern: '^[A-Za-z0-9{][A-Za-z0-9._{}-]{0,62}$',
+          expected: '1 to 63 letters, digits, dots, dashes, underscores and braces',
+          default: 'netspectra',
+        }),
+        tls: section('Certificates for rediss:// (PEM files).', {
+          ca_file: file('Authority to trust in place of the usual ones; empty = the usual ones.'),
+          cert_file: file('Client certificate; needs key_file.'),
+          key_file: file("The client certificate's key."),
+        }),
+      },
+    ),
     api: section('The HTTP interface.', {
       listen: Type.String({
         description: 'Address and port to listen on; loopback unless changed. Port 0 takes a free one.',

@@ -211,7 +211,7 @@ export class PacketProcessor {
     });
     this.lateReported = this.flowTable.latePackets;
     this.foldedReported = this.flowTable.foldedFlows;
-    return { blocks: this.rows.take(), accounting, limits: this.limits(), flowsLive: this.flowTable.live };
+    return { blocks: this.rows.take(), accounting, limits: this.limits, flowsLive: this.flowTable.live };
   }
 
   /** From now on rows say this about addresses. */
@@ -267,7 +267,7 @@ export class PacketProcessor {
   }
 
   /** How often limits were met so far. */
-  private limits(): LimitCounters {
+  get limits(): LimitCounters {
     const fragments = this.defragmenter.counters;
     const applications = this.applications.counters();
     const enrichment = this.enricher?.counters;

@@ -1,0 +1,145 @@
+/**
+ * Thread entry of `netspectra engine`: one EngineWorker with a connection to the bus and one to the store of its own.
+ * Messages in: 'stop', 'enrichment', 'metrics' (answered by 'metrics'). Out besides: 'state', once a second.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { createNatsRecords } from '@netspectra/collector/bus';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import type { MetricObjectWithValues, MetricValue } from 'prom-client';
+import { EngineWorker } from '../cluster/index.js';
+import type { EngineWorkerState } from '../cluster/index.js';
+import type { Config } from '../config/index.js';
+import { PacketProcessor } from '../engine/pipeline/packet-processor.js';
+import { allTasks } from '../engine/tasks/index.js';
+import type { EnrichmentData } from '../enrichment/index.js';
+import { createClickHouseWriter, readStretches } from '../storage/index.js';
+import { openConfiguredBus } from './bus.js';
+import { registerBusEngineMetrics } from './engine-metrics.js';
+import { registerStoreMetrics } from './metrics.js';
+import { openMigratedStore } from './service.js';
+
+export interface EngineThreadData {
+  readonly config: Config;
+  /** unique among all engines' threads */
+  readonly id: string;
+  /** threads of this engine, which share its limits */
+  readonly threads: number;
+  readonly enrichment: EnrichmentData;
+}
+
+export type EngineThreadRequest =
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'metrics'; readonly number: number }
+  | { readonly kind: 'enrichment'; readonly data: EnrichmentData };
+
+export type EngineThreadMessage =
+  | { readonly kind: 'state'; readonly state: EngineWorkerState; readonly storeAddress: string }
+  | {
+      readonly kind: 'metrics';
+      readonly number: number;
+      readonly metrics: readonly MetricObjectWithValues<MetricValue<string>>[];
+    };
+
+const leasesBucket = 'netspectra-engines';
+const stateMs = 1_000;
+/** Packets older than this were not captured now. */
+const oldMs = 3_600_000;
+/** An insert is one block of one flush, whatever its size, so that it is stored whole or not at all. */
+const rowsMax = 8_000_000;
+const insertBytesMax = 1024 ** 3;
+/** A flush is written early when it may have so many rows. */
+const flushPacketsMax = 500_000;
+/** Tries within a flush; the runner begins anew, so that a lost lease is noticed. */
+const triesMax = 2;
+/** Messages fetched ahead, in bytes, of all partitions of a thread. */
+const fetchBytesMax = 32 * 1024 ** 2;
+
+const port = parentPort;
+if (!port) throw new Error('engine-thread.ts runs as a worker thread only');
+const { config, id, threads, enrichment } = workerData as EngineThreadData;
+const post = (message: EngineThreadMessage): void => port.postMessage(message);
+
+const { engine } = config;
+const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+const metrics = new Registry();
+const bus = openConfiguredBus(config, `netspectra engine ${id}`, logger);
+const store = await openMigratedStore(config);
+const observer = registerStoreMetrics(metrics, () => writer.counters);
+const writer = createClickHouseWriter(store, { rowsMax, bytesMax: insertBytesMax, triesMax, observer });
+const tasks = engine.tasks.length > 0 ? engine.tasks.map(({ type, ...options }) => ({ type, options })) : allTasks();
+let newestEnrichment = enrichment;
+
+const worker = new EngineWorker(
+  {
+    bus,
+    writer,
+    records: createNatsRecords(bus, leasesBucket, config.bus.replicas),
+    log: logger,
+    readStored: (probe, epoch, partition) => readStretches(store, probe, epoch, partition),
+    newProcessor: (probe) =>
+      new PacketProcessor({
+        probe,
+        maxFlows: engine.flow_table.max_flows,
+        fragmentsMax: engine.max_fragments,
+        idleTimeoutSeconds: engine.flow_table.idle_timeout,
+        counterWindowSeconds: engine.windows.counter_seconds,
+        flowWindowSeconds: engine.windows.flow_seconds,
+        sketchWindowSeconds: engine.windows.sketch_seconds,
+        windows: true,
+        report: false,
+        reportTop: 0,
+        tasks,
+        enrichment: newestEnrichment,
+      }),
+    onStored: ({ content, lastPacketMs }) => {
+      const { accounting } = content;
+      told.stored(accounting, accounting.packets > 0 ? liveLatencyMs(lastPacketMs) : null);
+    },
+  },
+  {
+    id,
+    leaseMs: engine.lease * 1000,
+    maxFlows: Math.max(1, Math.floor(engine.flow_table.max_flows)),
+    messageBytesMax: Math.floor(fetchBytesMax / threads),
+    flushMs: engine.flush.interval * 1000,
+    rowBytesMax: engine.flush.max_bytes,
+    packetsMax: flushPacketsMax,
+    holeMs: engine.hole_timeout * 1000,
+    streamsMax: engine.max_streams,
+  },
+);
+const told = registerBusEngineMetrics(metrics, () => worker.state);
+
+const telling = setInterval(() => post({ kind: 'state', state: worker.state, storeAddress: store.location }), stateMs);
+port.on('message', (request: EngineThreadRequest) => {
+  switch (request.kind) {
+    case 'enrichment':
+      newestEnrichment = request.data;
+      worker.enrich(request.data);
+      break;
+    case 'metrics':
+      void metrics
+        .getMetricsAsJSON()
+        .then((found) => post({ kind: 'metrics', number: request.number, metrics: found }));
+      break;
+    case 'stop':
+      void end();
+  }
+});
+worker.start();
+
+/** Milliseconds since a packet's time; null for old captures that are published now, whose age says nothing. */
+function liveLatencyMs(packetMs: number): number | null {
+  const latencyMs = Date.now() - packetMs;
+  return latencyMs < oldMs ? latencyMs : null;
+}
+
+async function end(): Promise<void> {
+  await worker.stop(engine.drain_timeout * 1000);
+  clearInterval(telling);
+  await writer.close();
+  await store.close();
+  await bus.close();
+  port?.close();
+}
