@@ -39,6 +39,7 @@ export const errorCatalogue = {
   NS_CHDB_MISSING: kind('The embedded database is not installed', 1, 503),
   NS_DATA_DIR_IN_USE: kind('Another process has the data folder open', 1, 503, true),
   NS_DATA_DIR_UNUSABLE: kind('The data folder cannot be made, written or opened', 1, 503),
+  NS_FILES_UNWRITABLE: kind('The folder of NDJSON files cannot be made or written', 1, 503, true),
   NS_SCHEMA_NEWER: kind('The data was written by a newer version', 1, 503),
   NS_SCHEMA_CHANGED: kind('A migration that was applied differs from the one in this version', 1, 503),
   NS_SCHEMA_LOCKED: kind('Another process is migrating the store', 1, 503, true),

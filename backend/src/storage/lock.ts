@@ -73,16 +73,24 @@ function holderRuns(lock: LockContent): boolean {
   return lock.started === '' || lock.started === processStart(lock.pid);
 }
 
-const inUse = (dataDir: string, pid: number): UserError =>
+/** How a folder is called, and where another one is chosen. */
+export interface FolderWords {
+  readonly name: string;
+  readonly setting: string;
+}
+
+const dataFolder: FolderWords = { name: 'data folder', setting: '--data' };
+
+const inUse = (folder: string, { name, setting }: FolderWords, pid: number): UserError =>
   new UserError(
     'NS_DATA_DIR_IN_USE',
-    `the data folder ${dataDir} is in use by another netspectra (pid ${pid}): stop that one, or choose another folder with --data`,
+    `the ${name} ${folder} is in use by another netspectra (pid ${pid}): stop that one, or choose another folder with ${setting}`,
   );
 
-const unusable = (dataDir: string, error: unknown): UserError =>
+const unusable = (folder: string, { name, setting }: FolderWords, error: unknown): UserError =>
   new UserError(
     'NS_DATA_DIR_UNUSABLE',
-    `cannot use the data folder ${dataDir}: ${error instanceof Error ? error.message : String(error)}; choose a writable folder with --data`,
+    `cannot use the ${name} ${folder}: ${error instanceof Error ? error.message : String(error)}; choose a writable folder with ${setting}`,
     { cause: error },
   );
 
@@ -106,13 +114,14 @@ function removeStale(path: string, judged: string): void {
 
 /**
  * Make the folder and take its lock.
+ * @param words how messages call the folder
  * @returns a function that gives the lock back (may be called more than once)
  * @throws UserError NS_DATA_DIR_IN_USE, NS_DATA_DIR_UNUSABLE
  */
-export function lockDataDir(dataDir: string): () => void {
+export function lockDataDir(dataDir: string, words: FolderWords = dataFolder): () => void {
   const folder = resolve(dataDir);
   const path = join(folder, lockFileName);
-  if (held.has(folder)) throw inUse(dataDir, process.pid);
+  if (held.has(folder)) throw inUse(dataDir, words, process.pid);
   const content = JSON.stringify({ pid: process.pid, host: hostname(), started: processStart(process.pid) });
   // Three tries: a stale lock may be replaced by another starter just before us, and that one may end at once.
   for (let tries = 0; tries < 3; tries += 1) {
@@ -120,16 +129,16 @@ export function lockDataDir(dataDir: string): () => void {
       makeFolder(folder);
       writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(dataDir, error);
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(dataDir, words, error);
       let found: string;
       try {
         found = readFileSync(path, 'utf8');
       } catch (readError) {
         if ((readError as NodeJS.ErrnoException).code === 'ENOENT') continue;
-        throw unusable(dataDir, readError);
+        throw unusable(dataDir, words, readError);
       }
       const lock = parseLock(found);
-      if (lock && holderRuns(lock)) throw inUse(dataDir, lock.pid);
+      if (lock && holderRuns(lock)) throw inUse(dataDir, words, lock.pid);
       removeStale(path, found);
       continue;
     }
@@ -139,5 +148,5 @@ export function lockDataDir(dataDir: string): () => void {
       rmSync(path, { force: true });
     };
   }
-  throw unusable(dataDir, new Error(`${path} keeps changing`));
+  throw unusable(dataDir, words, new Error(`${path} keeps changing`));
 }
