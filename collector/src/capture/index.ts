@@ -26,7 +26,7 @@ export {
 export { CaptureFramer, recordBytesMax } from './framing/framer.js';
 export { FrameFlag, FrameTable } from './framing/frame-table.js';
 export { instructionBytes, keepAll, keepNothing, sampled } from './live/bpf-program.js';
-export type { CompileExpression } from './live/libpcap.js';
+export type { CompileExpression } from './live/pcap/filter-compiler.js';
 export type {
   BpfProgram,
   FanoutGroup,
@@ -35,7 +35,7 @@ export type {
   LiveSource,
   LiveSourceOptions,
 } from './live/live-source.js';
-export { loadFilterCompiler, openLiveSource } from './live/open.js';
+export { loadFilterCompiler, openLiveSource, type LiveSourceKind } from './live/open.js';
 export { frameBytes, frameStream, type FramesHandler } from './framing/frame-stream.js';
 export {
   PcapngWriter,

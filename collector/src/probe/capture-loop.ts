@@ -8,7 +8,8 @@
 import { captureFilter, parseFilter } from '@netspectra/query';
 import { FrameTable } from '../capture/framing/frame-table.js';
 import { keepAll, keepNothing, sampled } from '../capture/live/bpf-program.js';
-import type { CompileExpression } from '../capture/live/libpcap.js';
+import type { LiveSourceKind } from '../capture/live/open.js';
+import type { CompileExpression } from '../capture/live/pcap/filter-compiler.js';
 import type {
   BpfProgram,
   InterfaceState,
@@ -37,6 +38,8 @@ export interface CaptureOptions extends BuilderOptions {
 }
 
 /** What a capture thread says of itself. */
+  /** how interfaces are captured; absent: auto */
+  readonly liveSource?: LiveSourceKind;
 export interface CaptureReport {
   readonly counters: CaptureCounters;
   readonly live: LiveCounters;

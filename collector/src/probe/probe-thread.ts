@@ -42,7 +42,14 @@ function newFilter(): string | undefined {
 const scavenger = new Scavenger();
 try {
   await CaptureLoop.run(options, {
-    open: (live) => openLiveSource(interfaceName, live),
+    open: (live) => {
+      if (options.samplingRate > 1 && process.platform !== 'linux')
+        throw new CaptureError(
+          'NS_CAPTURE_NOT_SUPPORTED',
+          `${interfaceName}: only Linux' kernel samples packets; set capture.sampling_rate to 1`,
+        );
+      return openLiveSource(interfaceName, live, options.liveSource);
+    },
     compile: await loadFilterCompiler(),
     control: new SharedControl(control),
     publish: (messages) => {

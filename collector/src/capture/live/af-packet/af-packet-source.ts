@@ -21,6 +21,7 @@ import {
   control,
   getOption,
   interfaceIndex,
+  interfaceIsUp,
   levelPacket,
   mapSocket,
   openPacketSocket,
@@ -45,8 +46,6 @@ const membershipPromiscuous = 1;
 const fanoutHash = 0;
 const rawHardwareTimestamps = 1 << 6;
 const setHardwareTimestamps = 0x89b0; // SIOCSHWTSTAMP
-const getInterfaceFlags = 0x8913; // SIOCGIFFLAGS
-const interfaceFlagUp = 1;
 const filterAllTimestamps = 1; // HWTSTAMP_FILTER_ALL
 const noBytes = new Uint8Array(0);
 const interfaceNameBytesMax = 15;
@@ -200,7 +199,7 @@ export class AfPacketSource implements LiveSource {
     if (this.index === 0)
       this.interfaceState = 'up'; // of all interfaces one went down
     else if (interfaceIndex(this.name) !== this.index) this.interfaceState = 'gone';
-    else this.interfaceState = isUp(this.descriptor, this.name) ? 'up' : 'down';
+    else this.interfaceState = interfaceIsUp(this.descriptor, this.name) ? 'up' : 'down';
   }
 }
 
@@ -250,19 +249,6 @@ function ignoreOutgoing(descriptor: number): void {
   } catch (cause) {
     if (!(cause instanceof SystemError)) throw cause;
   }
-}
-
-function isUp(descriptor: number, name: string): boolean {
-  // struct ifreq: the name, then the flags
-  const request = new Uint8Array(40);
-  request.set(Buffer.from(name));
-  try {
-    control(descriptor, getInterfaceFlags, request);
-  } catch (cause) {
-    if (cause instanceof SystemError) return false;
-    throw cause;
-  }
-  return (new Uint16Array(request.buffer)[8]! & interfaceFlagUp) !== 0;
 }
 
 /** Ask the card to stamp every packet (needs CAP_NET_ADMIN). @throws SystemError when it cannot or may not */

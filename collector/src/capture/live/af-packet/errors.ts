@@ -2,7 +2,7 @@
 import { CaptureError } from '../../errors.js';
 import { interfaceNames } from './system.js';
 
-const privilegeHint =
+export const privilegeHint =
   'run as root, or give the right to the program (setcap cap_net_raw+ep on the node binary) ' +
   'or to its service (systemd: AmbientCapabilities=CAP_NET_RAW)';
 

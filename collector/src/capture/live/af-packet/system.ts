@@ -3,6 +3,7 @@
  * NetSpectra is installed, and it can show memory that the kernel writes as an ArrayBuffer.
  */
 import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import koffi from 'koffi';
 
 const libc = koffi.load(null);
@@ -25,6 +26,8 @@ export const PacketOption = {
   Fanout: 18,
   IgnoreOutgoing: 23,
 } as const;
+const getInterfaceFlags = 0x8913; // SIOCGIFFLAGS
+const interfaceFlagUp = 1;
 const closeOnExec = 0o2000000;
 const protectionReadWrite = 3;
 const mapShared = 1;
@@ -139,8 +142,23 @@ export function interfaceIndex(name: string): number {
   return calls.interfaceIndex(name) as number;
 }
 
-/** Names of the interfaces of this network namespace. */
+/** Whether an interface is up, asked through any socket of its network namespace. */
+export function interfaceIsUp(descriptor: number, name: string): boolean {
+  // struct ifreq: the name, then the flags
+  const request = new Uint8Array(40);
+  request.set(Buffer.from(name));
+  try {
+    control(descriptor, getInterfaceFlags, request);
+  } catch (cause) {
+    if (cause instanceof SystemError) return false;
+    throw cause;
+  }
+  return (new Uint16Array(request.buffer)[8]! & interfaceFlagUp) !== 0;
+}
+
+/** Names of the interfaces of this network namespace; where there is no /proc, of those that have addresses. */
 export function interfaceNames(): string[] {
+  if (process.platform !== 'linux') return Object.keys(networkInterfaces());
   return readFileSync('/proc/self/net/dev', 'utf8')
     .split('\n')
     .flatMap((line) => /^\s*([^\s:]+):/.exec(line)?.[1] ?? []);

@@ -1,13 +1,14 @@
 /**
- * libpcap's compiler of filter expressions, where the library is installed (Debian: libpcap0.8). Nothing else of it is
- * used. The kernel then leaves out what the filter does not want; without it the probe does.
+ * libpcap's compiler of filter expressions. The kernel then leaves out what the filter does not want; without it the probe
+ * does.
  */
 import koffi from 'koffi';
-import { CaptureError } from '../errors.js';
-import { instructionBytes, instructionsMax, keepNothing } from './bpf-program.js';
-import type { BpfProgram } from './live-source.js';
+import { CaptureError } from '../../errors.js';
+import { instructionBytes, instructionsMax, keepNothing } from '../bpf-program.js';
+import type { BpfProgram } from '../live-source.js';
+import { loadLibrary } from './library.js';
+import type { NativeLibrary } from './library.js';
 
-const libraryNames = ['libpcap.so.1', 'libpcap.so.0.8', 'libpcap.so'];
 const netmaskUnknown = 0xffffffff;
 const linkTypeRaw = 101;
 /** libpcap's own number of it in memory (DLT_RAW); the numbers of the others are the same as in files */
@@ -17,18 +18,12 @@ const dataLinkRaw = 12;
 export type CompileExpression = (expression: string, linkType: number, snapLength: number) => BpfProgram;
 
 /** The compiler, or undefined where there is no libpcap. */
-export function loadLibpcap(): CompileExpression | undefined {
-  for (const name of libraryNames) {
-    try {
-      return compilerOf(koffi.load(name));
-    } catch {
-      // the next name
-    }
-  }
-  return undefined;
+export function loadCompiler(): CompileExpression | undefined {
+  const library = loadLibrary();
+  return library && compilerOf(library);
 }
 
-function compilerOf(library: ReturnType<typeof koffi.load>): CompileExpression {
+function compilerOf(library: NativeLibrary): CompileExpression {
   const openDead = library.func('void *pcap_open_dead(int, int)');
   const compile = library.func('int pcap_compile(void *, void *, const char *, int, uint32_t)');
   const errorText = library.func('const char *pcap_geterr(void *)');
