@@ -12,7 +12,7 @@ import { createMemoryBus } from '@netspectra/collector/bus';
 import type { Bus, OutgoingMessage, Publisher } from '@netspectra/collector/bus';
 import { PacketDecoder, partitionOf } from '@netspectra/collector/decode';
 import { createProbe, publishFile } from '@netspectra/collector/probe';
-import type { Probe, ProbeOptions } from '@netspectra/collector/probe';
+import type { Probe, ProbeOptions, RuleSet } from '@netspectra/collector/probe';
 import { Layer, PacketBatch, decodePacketBatch } from '@netspectra/proto';
 import type { BatchHeader } from '@netspectra/proto';
 import { readCapture, rowOf } from '../../collector/src/decode/testing.js';
@@ -177,9 +177,7 @@ describe.runIf(hasCables)('a probe on a veth pair', () => {
 
   it('keeps what the filter keeps, counts the rest, and takes another while it runs', async () => {
     bus = createMemoryBus({ partitions });
-    const probe = await start({ filter: 'dns.name = "x"' });
-    expect(log.join()).toContain('cannot be used on packets');
-    await probe.stop();
+    await expect(start({ filter: 'dns.name = "x"' })).rejects.toThrow('the filter: ');
 
     bus = createMemoryBus({ partitions });
     const filtering = await start({ filter: 'udp and port 53' });
@@ -194,10 +192,14 @@ describe.runIf(hasCables)('a probe on a veth pair', () => {
     expect(rowsHeard(heard)).toEqual(rows.map((each) => each.filter(wanted)));
 
     bus = createMemoryBus({ partitions });
-    const changing = await start({ filter: 'udp and port 53' });
-    changing.filter('arp');
-    await expect.poll(() => changing.rings[0]?.report?.filter, { timeout: 10_000 }).toBe('arp');
-    changing.filter('bytes > 1MB'); // no packet can tell
+    const changing = await start({ filter: 'arp or udp and port 53' });
+    const rules = (version: string, filter: string): RuleSet => ({
+      version,
+      rules: [{ filter, action: { type: 'drop' } }],
+    });
+    changing.rules(rules('1', 'not arp'));
+    expect(() => changing.rules(rules('2', 'bytes > 1MB'))).toThrow('rule 1: '); // no packet can tell
+    await expect.poll(() => changing.rings[0]?.report?.rulesVersion, { timeout: 10_000 }).toBe('1');
     await cable.send(sample, { packetsPerSecond: 30_000 });
     await changing.stop();
     const isArp = (row: Row): boolean => (Number(row['layers']) & Layer.Arp) !== 0;
@@ -275,7 +277,7 @@ describe('a capture file published', () => {
       payload: 'applications',
       rowsMax: 1_000,
       messageBytesMax: 64 * 1024,
-      filter: null,
+      filter: '',
       stop: new AbortController().signal,
     });
     expect(await publisher.close()).toEqual([]);

@@ -1,6 +1,7 @@
 /** How well a probe does: what share of the packets of the last minute was lost, and whether it can do its work. */
 import type { Probe } from '@netspectra/collector/probe';
 import type { BusState, PublisherState, SpoolState } from '@netspectra/collector/bus';
+import type { RuleKeeper } from '../capture-rules/index.js';
 import { healthOf, lossStatus } from '../health.js';
 import type { DependencyStatus, HealthReport } from '../health.js';
 
@@ -56,6 +57,7 @@ export class HealthWatch {
   constructor(
     private readonly probe: ProbeFigures,
     private readonly figures: () => ProbeBusFigures,
+    private readonly rules: Pick<RuleKeeper, 'status'>,
   ) {}
 
   /** Once a second. */
@@ -84,6 +86,7 @@ export class HealthWatch {
       const failing = first && last ? last.spoolFailed > first.spoolFailed : false;
       dependencies.push(spoolStatus(spool, failing));
     }
+    dependencies.push(rulesStatus(this.rules.status));
     return { ...healthOf(dependencies), lostShare };
   }
 }
@@ -101,6 +104,12 @@ export const busStatus = ({ connected, lastError }: BusState): DependencyStatus 
   ok: connected,
   detail: connected ? 'connected' : `no connection to the bus${lastError === '' ? '' : `: ${lastError}`}`,
 });
+
+function rulesStatus({ rules, error }: RuleKeeper['status']): DependencyStatus {
+  const status = { name: 'capture_rules', optional: true };
+  if (error !== '') return { ...status, ok: false, detail: error };
+  return { ...status, ok: true, detail: rules === 1 ? '1 rule' : `${rules} rules` };
+}
 
 function spoolStatus(spool: NonNullable<ProbeBusFigures['spool']>, failing: boolean): DependencyStatus {
   const status = { name: 'spool', optional: true };

@@ -3,11 +3,17 @@ import { decodeReasonNames } from '@netspectra/collector/decode';
 import type { CaptureReport } from '@netspectra/collector/probe';
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
+import type { RuleKeeper } from '../capture-rules/index.js';
 import { counted, countedBy } from './metrics.js';
 import { totals } from './probe-health.js';
 import type { ProbeBusFigures, ProbeFigures } from './probe-health.js';
 
-export function registerProbeMetrics(registry: Registry, probe: ProbeFigures, figures: () => ProbeBusFigures): void {
+export function registerProbeMetrics(
+  registry: Registry,
+  probe: ProbeFigures,
+  figures: () => ProbeBusFigures,
+  rules: Pick<RuleKeeper, 'refused' | 'taken' | 'status'>,
+): void {
   perInterface(
     registry,
     probe,
@@ -163,6 +169,25 @@ export function registerProbeMetrics(registry: Registry, probe: ProbeFigures, fi
     'Packets of messages that are not confirmed yet',
     () => totals(probe).held,
   );
+  registerRules(registry, rules);
+}
+
+/** What became of control messages. */
+function registerRules(registry: Registry, rules: Pick<RuleKeeper, 'refused' | 'taken' | 'status'>): void {
+  counted(
+    registry,
+    'netspectra_probe_control_taken_total',
+    'Control messages whose capture rules were taken',
+    () => rules.taken,
+  );
+  countedBy(
+    registry,
+    'netspectra_probe_control_refused_total',
+    'Control messages that were refused: larger than allowed, not understood, for another probe, older than what is in force, or asking for what this probe cannot do',
+    'reason',
+    () => rules.refused,
+  );
+  gauge(registry, 'netspectra_probe_capture_rules', 'Capture rules in force', () => rules.status.rules);
 }
 
 function perInterface(

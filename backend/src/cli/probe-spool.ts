@@ -5,14 +5,19 @@ import type { Spool } from '@netspectra/collector/bus';
 import type { Config } from '../config/index.js';
 import { UserError } from '../errors.js';
 
+/** The folder of a probe's own: its spool, and the capture rules that it was told. */
+export const spoolFolder = ({ bus, probe, storage }: Config): string =>
+  bus.spool_dir || join(storage.data_dir, 'spool', probe.id);
+
 /**
  * Open the spool of the configuration, with what an earlier probe left there.
  * @returns null when it is turned off
  * @throws UserError NS_CONFIG_INVALID when the folder cannot be used or another probe has it
  */
-export function openConfiguredSpool({ bus, probe, storage }: Config): Spool | null {
+export function openConfiguredSpool(config: Config): Spool | null {
+  const { bus } = config;
   if (bus.spool_bytes === 0) return null;
-  const folder = bus.spool_dir || join(storage.data_dir, 'spool', probe.id);
+  const folder = spoolFolder(config);
   try {
     return openSpool({ folder, bytesMax: bus.spool_bytes });
   } catch (error) {

@@ -149,6 +149,20 @@ export class VersionStore<Body extends { readonly name: string }> {
     return rows.map(versionOf<Body>);
   }
 
+  /**
+   * How far the table has come: when its first thing was made (ms since 1970, 0: never) and how many versions there are.
+   * Nothing is ever taken out, so both together only rise; a table that was made anew begins later.
+   */
+  async revision(): Promise<{ readonly since: number; readonly changes: number }> {
+    const [row] = rowsOf<{ since: number; changes: number }>(
+      await this.store.query(
+        `SELECT if(count() = 0, 0, toUnixTimestamp64Milli(min(created_at))) AS since, ` +
+          `uniqExact(id, version) AS changes FROM ${this.table}`,
+      ),
+    );
+    return { since: Number(row?.since ?? 0), changes: Number(row?.changes ?? 0) };
+  }
+
   /** Whether any thing ever was, also deleted ones. */
   async everUsed(): Promise<boolean> {
     const result = await this.store.query(`SELECT 1 AS one FROM ${this.table} LIMIT 1`);

@@ -2,3 +2,4 @@
 export { PacketReader } from './packet-reader.js';
 export { PacketFilter, compilePacketFilter } from './packet-filter.js';
 export type { PacketFilterOptions, PacketFilterResult } from './packet-filter.js';
+export { RowCompactor } from './row-compactor.js';

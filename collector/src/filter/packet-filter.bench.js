@@ -10,7 +10,7 @@ import { PacketBatch } from '@netspectra/proto';
 import { parseFilter } from '@netspectra/query';
 import { PacketDecoder } from '../../dist/decode/index.js';
 import { ethernet, ipv4, tcp, udp } from '../../dist/decode/testing.js';
-import { compilePacketFilter } from '../../dist/filter/index.js';
+import { RowCompactor, compilePacketFilter } from '../../dist/filter/index.js';
 
 const batches = 64;
 const rows = 1024;
@@ -77,11 +77,11 @@ for (const { text, least, kept } of compiled) {
 // Every second row goes; what is left is put back each time by decoding's own count.
 let least = Infinity;
 const half = Uint8Array.from({ length: rows }, (_, i) => i & 1);
-const first = compiled[0].filter;
+const compactor = new RowCompactor();
 for (let round = 0; round < rounds; round += 1) {
   const started = process.hrtime.bigint();
   for (const batch of filled) {
-    first.compact(batch, half);
+    compactor.compact(batch, half);
     batch.count = rows;
   }
   least = Math.min(least, Number(process.hrtime.bigint() - started) / (batches * rows));

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PacketDecoder } from '../decode/index.js';
 import { ethernet, ipv6, ipv6Fragment, rowOf, sampleFrames } from '../decode/testing.js';
-import { compilePacketFilter } from './index.js';
+import { RowCompactor, compilePacketFilter } from './index.js';
 
 const frames = sampleFrames();
 const names = Object.keys(frames);
@@ -97,10 +97,8 @@ describe('filters over packets', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { minLength: before.count, maxLength: before.count }), (wanted) => {
         const batch = sampleBatch();
-        const result = compilePacketFilter(filterOf(''));
-        if (!result.ok) throw new Error('refused');
         const rows = wanted.flatMap((keep, row) => (keep ? [row] : []));
-        expect(result.filter.compact(batch, Uint8Array.from(wanted, Number))).toBe(rows.length);
+        expect(new RowCompactor().compact(batch, Uint8Array.from(wanted, Number))).toBe(rows.length);
         expect(batch.count).toBe(rows.length);
         rows.forEach((row, place) => expect(rowOf(batch, place)).toEqual(rowOf(before, row)));
         const outer = rows.reduce((sum, row) => sum + (rowOf(before, row).outer as unknown[]).length, 0);

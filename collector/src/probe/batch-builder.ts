@@ -1,6 +1,6 @@
 /**
- * Frames in, messages out: decodes frames into one batch, and when it is flushed, applies the filter, sorts the rows by
- * partition and encodes a message for each partition that has rows. Numbers only for each packet; a column at a time when
+ * Frames in, messages out: decodes frames into one batch, asks the plan what becomes of each, and when it is flushed, sorts
+ * the rows that are kept by partition and sampling rate and encodes a message for each of these that has rows. Numbers only for each packet; a column at a time when
  * rows are sorted.
  *
  * Every message carries the counters as of its flush. A row that does not reach a message is counted, so that
@@ -17,7 +17,9 @@ import {
 } from '@netspectra/proto';
 import type { BatchHeader, CaptureCounters, OuterColumn, PacketColumn } from '@netspectra/proto';
 import { DecodeReason, PacketDecoder, outerPerFrameMax, partitionOf } from '../decode/index.js';
-import type { PacketFilter } from '../filter/index.js';
+import { RowCompactor } from '../filter/index.js';
+import { captureRuleLimits } from './capture-plan.js';
+import type { CapturePlan } from './capture-plan.js';
 import { PayloadPicker } from './payload-picker.js';
 import type { PayloadMode } from './payload-picker.js';
 
@@ -27,8 +29,6 @@ export interface BuilderOptions {
   readonly partitions: number;
   /** interface or file name */
   readonly source: string;
-  /** one packet of so many came here */
-  readonly samplingRate: number;
   readonly payload: PayloadMode;
   /** rows before a flush is due */
   readonly rowsMax: number;
@@ -68,13 +68,22 @@ export class BatchBuilder {
   private readonly payload = new Uint8Array(payloadBytesMax);
   private payloadUsed = 0;
   private readonly everyRow: Uint8Array;
+  private readonly compactor = new RowCompactor();
+  /** 1 where the plan keeps the row */
   private readonly kept: Uint8Array;
-  private readonly partitionOfRow: Uint16Array;
+  /** the place of the row's rate in the plan's */
+  private readonly rateOfRow: Uint8Array;
+  private keptRows = 0;
+  private readonly bucketOfRow: Uint32Array;
   private readonly order: Uint32Array;
   private readonly starts: Uint32Array;
   private readonly sequences: Float64Array;
 
-  constructor(options: BuilderOptions) {
+  /** @param plan what becomes of packets; `use` sets another */
+  constructor(
+    options: BuilderOptions,
+    private plan: CapturePlan,
+  ) {
     const { rowsMax, partitions, payload } = options;
     this.options = options;
     this.picker = new PayloadPicker(payload);
@@ -83,15 +92,21 @@ export class BatchBuilder {
     this.sorted = new PacketBatch(rowsMax, outers);
     this.everyRow = new Uint8Array(rowsMax).fill(1);
     this.kept = new Uint8Array(rowsMax);
-    this.partitionOfRow = new Uint16Array(rowsMax);
+    this.rateOfRow = new Uint8Array(rowsMax);
+    this.bucketOfRow = new Uint32Array(rowsMax);
     this.order = new Uint32Array(rowsMax);
-    this.starts = new Uint32Array(partitions + 1);
+    this.starts = new Uint32Array(partitions * captureRuleLimits.rates + 1);
     this.sequences = new Float64Array(partitions);
   }
 
   /** rows that wait for the next flush */
   get rows(): number {
     return this.batch.count;
+  }
+
+  /** From now on another plan; flush before, or rows that wait are sorted by the wrong rates. */
+  use(plan: CapturePlan): void {
+    this.plan = plan;
   }
 
   /**
@@ -114,7 +129,7 @@ export class BatchBuilder {
     if (!this.decoder.decode(bytes, offset, capturedLength, wireLength, linkType, seconds, nanoseconds, flags, batch)) {
       return false;
     }
-    const length = Math.min(this.picker.pick(batch, row, bytes), framePayloadMax);
+    const length = this.judge(row, bytes, offset);
     if (length > 0) this.copyPayload(bytes, batch.payloadOffset[row]!, length);
     batch.payloadOffset[row] = this.payloadUsed;
     batch.payloadLength[row] = length;
@@ -122,25 +137,46 @@ export class BatchBuilder {
     return true;
   }
 
+  /** Ask the plan about a row, and mark it. @returns how many of its payload bytes are to travel, from its begin */
+  private judge(row: number, bytes: Uint8Array, offset: number): number {
+    const { batch, plan } = this;
+    const rate = plan.judge(batch, row);
+    this.kept[row] = rate < 0 ? 0 : 1;
+    if (rate < 0) return 0;
+    this.rateOfRow[row] = rate;
+    this.keptRows += 1;
+    const { snapLength } = plan;
+    if (batch.capturedLength[row]! > snapLength) batch.capturedLength[row] = snapLength;
+    const within = Math.max(0, snapLength - (batch.payloadOffset[row]! - offset));
+    const wanted = plan.wantsPayload ? batch.payloadLength[row]! : this.picker.pick(batch, row, bytes);
+    return Math.min(wanted, within, framePayloadMax);
+  }
+
   /**
-   * Make messages of the rows that wait.
-   * @param filter rows it does not keep are counted as filtered
+   * Make messages of the rows that wait. Those that the plan does not keep are counted as filtered.
    * @param room false: nobody can take messages, the rows are given up and counted
    */
-  flush(filter: PacketFilter | null, room: boolean): BuiltMessage[] {
+  flush(room: boolean): BuiltMessage[] {
     const { batch, counters } = this;
     if (batch.count === 0) return [];
-    if (filter) {
-      const before = batch.count;
-      if (filter.mark(batch, this.kept) < before) filter.compact(batch, this.kept);
-      counters.filtered += before - batch.count;
-    }
+    this.leaveOut();
     this.countRows();
     const messages = room ? this.messages() : [];
     if (!room) counters.publishDropped += batch.count;
     batch.clear();
     this.payloadUsed = 0;
+    this.keptRows = 0;
     return messages;
+  }
+
+  private leaveOut(): void {
+    const { batch, kept, rateOfRow, counters } = this;
+    const before = batch.count;
+    if (this.keptRows === before) return;
+    let left = 0;
+    for (let row = 0; row < before; row += 1) if (kept[row] === 1) rateOfRow[left++] = rateOfRow[row]!;
+    this.compactor.compact(batch, kept);
+    counters.filtered += before - left;
   }
 
   /**
@@ -193,42 +229,46 @@ export class BatchBuilder {
   }
 
   private messages(): BuiltMessage[] {
-    const { batch, options } = this;
+    const { batch, plan } = this;
     batch.payload = this.payload;
-    batch.samplingRate = options.samplingRate;
+    const { rates } = plan;
     const built: BuiltMessage[] = [];
-    this.sortRows();
-    for (let partition = 0; partition < options.partitions; partition += 1) {
-      const end = this.starts[partition + 1]!;
-      for (let start = this.starts[partition]!; start < end;) {
+    const buckets = this.options.partitions * rates.length;
+    this.sortRows(buckets);
+    for (let bucket = 0; bucket < buckets; bucket += 1) {
+      const end = this.starts[bucket + 1]!;
+      for (let start = this.starts[bucket]!; start < end;) {
         const stop = this.fitting(start, end);
         this.gather(start, stop);
-        built.push(this.message(partition, this.sorted, batchTimes(this.sorted)));
+        const samplingRate = rates[bucket % rates.length]!;
+        const header = { ...batchTimes(this.sorted), samplingRate };
+        built.push(this.message(Math.floor(bucket / rates.length), this.sorted, header));
         start = stop;
       }
     }
     return built;
   }
 
-  /** Counting sort of the rows by partition; rows of a partition stay in their order. */
-  private sortRows(): void {
-    const { batch, starts, order, partitionOfRow } = this;
+  /** Counting sort of the rows by partition, then rate; rows of a bucket stay in their order. */
+  private sortRows(buckets: number): void {
+    const { batch, starts, order, bucketOfRow, rateOfRow, plan } = this;
     const { partitions } = this.options;
     const { count, flowHash } = batch;
-    starts.fill(0);
+    const rates = plan.rates.length;
+    starts.fill(0, 0, buckets + 1);
     for (let row = 0; row < count; row += 1) {
-      const partition = partitionOf(flowHash[row]!, partitions);
-      partitionOfRow[row] = partition;
-      starts[partition + 1] = starts[partition + 1]! + 1;
+      const bucket = partitionOf(flowHash[row]!, partitions) * rates + rateOfRow[row]!;
+      bucketOfRow[row] = bucket;
+      starts[bucket + 1] = starts[bucket + 1]! + 1;
     }
-    for (let partition = 0; partition < partitions; partition += 1) {
-      starts[partition + 1] = starts[partition + 1]! + starts[partition]!;
+    for (let bucket = 0; bucket < buckets; bucket += 1) {
+      starts[bucket + 1] = starts[bucket + 1]! + starts[bucket]!;
     }
-    const next = starts.slice();
+    const next = starts.slice(0, buckets);
     for (let row = 0; row < count; row += 1) {
-      const partition = partitionOfRow[row]!;
-      order[next[partition]!] = row;
-      next[partition] = next[partition]! + 1;
+      const bucket = bucketOfRow[row]!;
+      order[next[bucket]!] = row;
+      next[bucket] = next[bucket]! + 1;
     }
   }
 
@@ -251,7 +291,6 @@ export class BatchBuilder {
     const { batch, sorted, order } = this;
     sorted.clear();
     sorted.payload = this.payload;
-    sorted.samplingRate = batch.samplingRate;
     sorted.count = stop - start;
     for (const name of columnNames) {
       const { width } = packetColumns[name];
@@ -282,7 +321,7 @@ export class BatchBuilder {
   }
 
   private message(partition: number, rows: PacketBatch, over: Partial<BatchHeader>): BuiltMessage {
-    const { probe, epoch, partitions, source, samplingRate } = this.options;
+    const { probe, epoch, partitions, source } = this.options;
     const sequence = this.sequences[partition]!;
     this.sequences[partition] = sequence + 1;
     const { counters } = this;
@@ -291,7 +330,7 @@ export class BatchBuilder {
       probe,
       epoch,
       sequence,
-      samplingRate,
+      samplingRate: this.plan.rates[0]!,
       partition,
       partitions,
       source,

@@ -60,7 +60,7 @@ async function lastReport(sources: readonly (LiveSource | undefined)[]): Promise
     publish: () => undefined,
     report: (report) => void reports.push(structuredClone(report)),
     warn: () => undefined,
-    newFilter: () => undefined,
+    newRules: () => undefined,
     ready: () => (control.phase = Phase.Capture),
   });
   return reports.at(-1)!;

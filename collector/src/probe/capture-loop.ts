@@ -5,7 +5,6 @@
  * A flush comes when the batch is full, or `flushMilliseconds` after its first frame. A partition that had no message for
  * `idleMilliseconds` gets one without rows, so that those who read it know up to when it is complete.
  */
-import { captureFilter, parseFilter } from '@netspectra/query';
 import { FrameTable } from '../capture/framing/frame-table.js';
 import { keepAll, keepNothing, sampled } from '../capture/live/bpf-program.js';
 import type { LiveSourceKind } from '../capture/live/open.js';
@@ -17,10 +16,10 @@ import type {
   LiveSource,
   LiveSourceOptions,
 } from '../capture/live/live-source.js';
-import { compilePacketFilter } from '../filter/index.js';
-import type { PacketFilter } from '../filter/index.js';
 import { BatchBuilder } from './batch-builder.js';
 import type { BuiltMessage, BuilderOptions } from './batch-builder.js';
+import { CapturePlan, CapturePlanError, captureRuleLimits } from './capture-plan.js';
+import type { CaptureRule } from './capture-plan.js';
 import { Phase } from './shared-control.js';
 import type { SharedControl } from './shared-control.js';
 import type { CaptureCounters } from '@netspectra/proto';
@@ -28,6 +27,10 @@ import type { CaptureCounters } from '@netspectra/proto';
 export interface CaptureOptions extends BuilderOptions {
   /** in the filter language; '' = everything */
   readonly filter: string;
+  /** one packet of so many is to be captured; 1 = all */
+  readonly samplingRate: number;
+  /** capture rules to begin with */
+  readonly rules?: RuleSet;
   /** what is never captured, whatever the filter says, in the same language */
   readonly except?: string;
   readonly flushMilliseconds: number;
@@ -35,18 +38,24 @@ export interface CaptureOptions extends BuilderOptions {
   /** most bytes of messages that wait for the publisher */
   readonly queueBytesMax: number;
   readonly live: Omit<LiveSourceOptions, 'program'>;
+  /** how interfaces are captured; absent: auto */
+  readonly liveSource?: LiveSourceKind;
 }
 
 /** What a capture thread says of itself. */
-  /** how interfaces are captured; absent: auto */
-  readonly liveSource?: LiveSourceKind;
 export interface CaptureReport {
   readonly counters: CaptureCounters;
   readonly live: LiveCounters;
   readonly state: InterfaceState;
   readonly messages: number;
-  /** in force */
-  readonly filter: string;
+  /** version of the capture rules in force; '' = none ever came */
+  readonly rulesVersion: string;
+}
+
+/** Capture rules, the first of which that keeps a packet decides, and what this state of them is called. */
+export interface RuleSet {
+  readonly version: string;
+  readonly rules: readonly CaptureRule[];
 }
 
 export interface CaptureDeps {
@@ -57,8 +66,8 @@ export interface CaptureDeps {
   report(report: CaptureReport): void;
   /** one line for the log */
   warn(text: string): void;
-  /** a filter that came since the last call, if one did */
-  newFilter(): string | undefined;
+  /** capture rules that came since the last call, if some did */
+  newRules(): RuleSet | undefined;
   /** the ring is there, and keeps nothing yet */
   ready(source: LiveSource): void;
 }
@@ -73,8 +82,8 @@ export class CaptureLoop {
   private readonly builder: BatchBuilder;
   private readonly table = new FrameTable(tableRows);
   private source: LiveSource;
-  private filter: PacketFilter | null = null;
-  private filterText = '';
+  private plan: CapturePlan;
+  private rulesVersion = '';
   private program: BpfProgram;
   /** counts of rings that were closed */
   private readonly before: LiveCounters = { received: 0, delivered: 0, dropped: 0, freezes: 0, badBlocks: 0 };
@@ -89,29 +98,30 @@ export class CaptureLoop {
     source: LiveSource,
   ) {
     this.source = source;
-    this.builder = new BatchBuilder(options);
+    this.plan = planOf(options, []);
+    this.builder = new BatchBuilder(options, this.plan);
     this.lastMessageAt = new Float64Array(options.partitions).fill(performance.now());
     this.program = keepNothing;
   }
 
   /** Opens the ring, waits for its turn, and captures until the control says stop. */
   static async run(options: CaptureOptions, deps: CaptureDeps): Promise<void> {
-    const source = await deps.open({ ...options.live, program: keepNothing });
+    const source = await deps.open({ ...ringOf(options.live), program: keepNothing });
     for (const warning of source.warnings) deps.warn(warning);
     const loop = new CaptureLoop(options, deps, source);
-    loop.setFilter(options.filter);
+    loop.setRules(options.rules ?? { version: '', rules: [] });
     deps.ready(source);
     await loop.work();
   }
 
   private async work(): Promise<void> {
-    const { control, newFilter } = this.deps;
+    const { control, newRules } = this.deps;
     control.waitWhile(Phase.Opening);
     this.source.filter(this.program);
     while (control.phase === Phase.Capture) {
       this.turn(this.waitMilliseconds());
-      const filter = newFilter();
-      if (filter !== undefined) this.changeFilter(filter);
+      const rules = newRules();
+      if (rules !== undefined) this.changeRules(rules);
       this.whatTimeBrings();
       if (this.source.state === 'gone') await this.reopen();
     }
@@ -159,7 +169,7 @@ export class CaptureLoop {
     const { builder, deps, options } = this;
     this.firstRowAt = 0;
     this.countKernel();
-    this.send(builder.flush(this.filter, deps.control.queuedBytes < options.queueBytesMax));
+    this.send(builder.flush(deps.control.queuedBytes < options.queueBytesMax));
   }
 
   private send(messages: BuiltMessage[]): void {
@@ -219,7 +229,7 @@ export class CaptureLoop {
       },
       state: this.source.state,
       messages: this.messageCount,
-      filter: this.filterText,
+      rulesVersion: this.rulesVersion,
     });
   }
 
@@ -253,7 +263,7 @@ export class CaptureLoop {
       control.waitWhile(Phase.Capture, reopenMilliseconds);
       if (control.phase !== Phase.Capture) return;
       try {
-        const next = await open({ ...this.options.live, program: this.program });
+        const next = await open({ ...ringOf(this.options.live), program: this.program });
         // Only now: until there is another one, the closed ring's own counts stand.
         const counts = this.source.counters();
         for (const key of Object.keys(this.before) as (keyof LiveCounters)[]) this.before[key] += counts[key];
@@ -266,47 +276,40 @@ export class CaptureLoop {
     }
   }
 
-  /** A filter that came while capturing. One that cannot be used is told, and the one before stays. */
-  private changeFilter(text: string): void {
+  /** Rules that came while capturing. Those that cannot be used are told, and the ones before stay. */
+  private changeRules(rules: RuleSet): void {
     this.flush();
-    this.setFilter(text);
+    this.setRules(rules);
     this.source.filter(this.program);
     this.report();
   }
 
-  private setFilter(text: string): void {
-    const { samplingRate, live, probe, except = '' } = this.options;
-    const whole = [text.trim() && `(${text})`, except && `not (${except})`].filter(Boolean).join(' and ');
-    const parsed = parseFilter(whole);
-    const compiled = parsed.ok ? compilePacketFilter(parsed.filter, { probe }) : undefined;
-    // Alone, too: in parentheses `arp) or (udp` would be one.
-    if (!parseFilter(text).ok || !parsed.ok || !compiled?.ok) {
-      this.deps.warn(`the filter ${JSON.stringify(text)} cannot be used on packets; the one before stays`);
+  private setRules({ version, rules }: RuleSet): void {
+    try {
+      this.plan = planOf(this.options, rules);
+    } catch (error) {
+      if (!(error instanceof CapturePlanError)) throw error;
+      this.deps.warn(`${error.message}; what was captured before goes on`);
       return;
     }
-    // The ring may hold frames that an earlier program kept, so the probe judges each itself.
-    this.filterText = text;
-    this.filter = parsed.filter.kind === 'all' ? null : compiled.filter;
-    this.program = sampled(this.kernelProgram(whole) ?? keepAll(live.snapLength), samplingRate);
+    // The ring may hold frames that an earlier program kept, so the plan judges each itself.
+    this.builder.use(this.plan);
+    this.rulesVersion = version;
+    this.program = sampled(this.kernelProgram() ?? keepAll(this.plan.snapLengthMax), this.options.samplingRate);
   }
 
-  /** What the kernel can be asked of the filter; undefined: everything comes into the ring. */
-  private kernelProgram(text: string): BpfProgram | undefined {
-    if (text.trim() === '') return undefined;
+  /** What the kernel can be asked of the plan; undefined: everything comes into the ring. */
+  private kernelProgram(): BpfProgram | undefined {
     const { compile, warn } = this.deps;
     const { filterLinkType } = this.source;
-    const result = captureFilter(text, {
-      link: filterLinkType === 1 ? 'ethernet' : 'other',
-      vlanTags: 'offloaded',
-      probe: this.options.probe,
-    });
+    const result = this.plan.bpf({ link: filterLinkType === 1 ? 'ethernet' : 'other', vlanTags: 'offloaded' });
     if (!result.ok || result.text === '') return undefined;
     if (!compile) {
       warn('libpcap is not installed (Debian: libpcap0.8): the filter is applied by the probe, not by the kernel');
       return undefined;
     }
     try {
-      return compile(result.text, filterLinkType, this.options.live.snapLength);
+      return compile(result.text, filterLinkType, this.plan.snapLengthMax);
     } catch (error) {
       warn(
         `the kernel does without the filter, the probe applies it: ${error instanceof Error ? error.message : String(error)}`,
@@ -315,3 +318,18 @@ export class CaptureLoop {
     }
   }
 }
+
+/** What capturing with these options and rules means. @throws CapturePlanError */
+export function planOf(
+  options: Pick<CaptureOptions, 'filter' | 'except' | 'probe' | 'samplingRate' | 'live'>,
+  rules: readonly CaptureRule[],
+): CapturePlan {
+  const { filter, except = '', probe, samplingRate, live } = options;
+  return new CapturePlan({ filter, except, rules, probe, samplingRate, snapLength: live.snapLength });
+}
+
+/** The ring takes whole packets where a rule asks for them; the kernel's program cuts them to what is wanted. */
+const ringOf = (live: CaptureOptions['live']): CaptureOptions['live'] => ({
+  ...live,
+  snapLength: Math.max(live.snapLength, captureRuleLimits.snapLength),
+});

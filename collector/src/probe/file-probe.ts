@@ -10,13 +10,13 @@ import type { CaptureInput, StreamDamage } from '../capture/byte-source.js';
 import { CaptureState } from '../capture/framing/capture-state.js';
 import { frameStream } from '../capture/framing/frame-stream.js';
 import { FrameFlag, FrameTable } from '../capture/framing/frame-table.js';
-import type { PacketFilter } from '../filter/index.js';
 import { BatchBuilder } from './batch-builder.js';
+import { CapturePlan } from './capture-plan.js';
 import type { BuilderOptions, BuiltMessage } from './batch-builder.js';
 
-export interface FileProbeOptions extends Omit<BuilderOptions, 'samplingRate'> {
-  /** null: everything is kept */
-  readonly filter: PacketFilter | null;
+export interface FileProbeOptions extends BuilderOptions {
+  /** what to keep, in the filter language; '' = everything */
+  readonly filter: string;
   /** ends the reading; what was read is published */
   readonly stop: AbortSignal;
 }
@@ -33,6 +33,8 @@ export interface FileReport {
 }
 
 const tableRows = 2048;
+/** larger than any packet that a file may hold */
+const wholePacket = 0xffff_ffff;
 const readBytes = 256 * 1024;
 /** a partition whose stream is full is tried again after so long */
 const retryMilliseconds = 20;
@@ -40,14 +42,16 @@ const retryMilliseconds = 20;
 /**
  * Read a capture and publish it. Waits for the publisher to take every message, not for what becomes of them: close it
  * afterwards.
+ * @throws CapturePlanError when the filter is none for packets
  */
 export async function publishFile(
   capture: CaptureInput,
   publisher: Publisher,
   options: FileProbeOptions,
 ): Promise<FileReport> {
-  const { filter, stop } = options;
-  const builder = new BatchBuilder({ ...options, samplingRate: 1 });
+  const { filter, probe, stop } = options;
+  const plan = new CapturePlan({ filter, probe, samplingRate: 1, snapLength: wholePacket });
+  const builder = new BatchBuilder(options, plan);
   const state = new CaptureState();
   const table = new FrameTable(tableRows);
   let made: BuiltMessage[] = [];
@@ -91,7 +95,7 @@ export async function publishFile(
           flags,
         );
       if (!add()) {
-        made.push(...builder.flush(filter, true));
+        made.push(...builder.flush(true));
         add(); // an empty batch has room for any frame
       }
     }
@@ -99,7 +103,7 @@ export async function publishFile(
     lastTime.nanoseconds = frames.nanoseconds[frames.count - 1]!;
   });
   const complete = !stop.aborted;
-  made.push(...builder.flush(filter, true));
+  made.push(...builder.flush(true));
   for (let partition = 0; complete && partition < options.partitions; partition += 1) {
     if (builder.sequenceOf(partition) === 0 && partition > 0) continue;
     made.push(builder.bare(partition, lastTime.seconds, lastTime.nanoseconds, true));

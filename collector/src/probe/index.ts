@@ -1,6 +1,8 @@
 /** The probe: captures interfaces or reads files, and publishes what it decoded. For Node. */
 export type { BuiltMessage } from './batch-builder.js';
-export type { CaptureReport } from './capture-loop.js';
+export type { CaptureReport, RuleSet } from './capture-loop.js';
+export { CapturePlan, CapturePlanError, captureRuleLimits } from './capture-plan.js';
+export type { CaptureAction, CaptureRule } from './capture-plan.js';
 export { publishFile, type FileProbeOptions, type FileReport } from './file-probe.js';
 export { payloadModes, type PayloadMode } from './payload-picker.js';
 export { createProbe, type Probe, type ProbeDeps, type ProbeLog, type ProbeOptions, type RingState } from './probe.js';

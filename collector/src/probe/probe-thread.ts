@@ -1,9 +1,9 @@
-/** Thread entry: one ring of one interface. Messages out: ThreadMessage; in: FilterMessage, looked for at each turn. */
+/** Thread entry: one ring of one interface. Messages out: ThreadMessage; in: RuleSet, looked for at each turn. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { CaptureError } from '../capture/errors.js';
 import { loadFilterCompiler, openLiveSource } from '../capture/live/open.js';
 import { CaptureLoop } from './capture-loop.js';
-import type { CaptureOptions, CaptureReport } from './capture-loop.js';
+import type { CaptureOptions, CaptureReport, RuleSet } from './capture-loop.js';
 import type { BuiltMessage } from './batch-builder.js';
 import { Scavenger } from './scavenger.js';
 import { SharedControl } from './shared-control.js';
@@ -22,19 +22,15 @@ export type ThreadMessage =
   /** it cannot be captured, for a reason that people can mend */
   | { readonly kind: 'refused'; readonly code: CaptureError['code']; readonly text: string };
 
-export interface FilterMessage {
-  readonly filter: string;
-}
-
 const port = parentPort;
 if (!port) throw new Error('probe-thread.ts runs as a worker thread only');
 const { control, interfaceName, options } = workerData as ThreadData;
 const post = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
-function newFilter(): string | undefined {
-  let newest: string | undefined;
+function newRules(): RuleSet | undefined {
+  let newest: RuleSet | undefined;
   for (let found = receiveMessageOnPort(port!); found; found = receiveMessageOnPort(port!)) {
-    newest = (found.message as FilterMessage).filter;
+    newest = found.message as RuleSet;
   }
   return newest;
 }
@@ -63,7 +59,7 @@ try {
     },
     report: (report) => post({ kind: 'report', report }),
     warn: (text) => post({ kind: 'warning', text }),
-    newFilter,
+    newRules,
     ready: () => post({ kind: 'ready' }),
   });
 } catch (error) {

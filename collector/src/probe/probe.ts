@@ -9,11 +9,12 @@ import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { OutgoingMessage, Publisher, PublisherOptions } from '../bus/index.js';
 import { CaptureError } from '../capture/errors.js';
-import type { CaptureOptions, CaptureReport } from './capture-loop.js';
+import { planOf } from './capture-loop.js';
+import type { CaptureOptions, CaptureReport, RuleSet } from './capture-loop.js';
 import { shareOneArena } from './malloc.js';
 import { MessageQueue } from './message-queue.js';
 import type { QueuedMessage } from './message-queue.js';
-import type { FilterMessage, ThreadData, ThreadMessage } from './probe-thread.js';
+import type { ThreadData, ThreadMessage } from './probe-thread.js';
 import { Scavenger } from './scavenger.js';
 import { Phase, SharedControl } from './shared-control.js';
 
@@ -51,8 +52,11 @@ export interface Probe {
   readonly queued: number;
   /** Open every ring and begin. @throws CaptureError when one cannot be captured; nothing runs then */
   start(): Promise<void>;
-  /** From now on only what this filter keeps; one that packets cannot answer is logged, and the one before stays. */
-  filter(text: string): void;
+  /**
+   * From now on these capture rules, in place of all before. When a ring has them, its report names their version.
+   * @throws CapturePlanError when they cannot be used; those before stay
+   */
+  rules(rules: RuleSet): void;
   /** Rejects when a thread fails; never resolves. */
   readonly failed: Promise<never>;
   /**
@@ -76,8 +80,12 @@ interface Ring extends RingState {
   readonly done: Promise<void>;
 }
 
-/** @param deps where messages and log lines go. Nothing runs before `start`. */
+/**
+ * @param deps where messages and log lines go. Nothing runs before `start`.
+ * @throws CapturePlanError when filter or rules cannot be used on packets
+ */
 export function createProbe(deps: ProbeDeps, options: ProbeOptions): Probe {
+  planOf(options, options.rules?.rules ?? []);
   return new CapturingProbe(deps, options);
 }
 
@@ -139,8 +147,9 @@ class CapturingProbe implements Probe {
     for (const { control } of this.all) control.phase = Phase.Capture;
   }
 
-  filter(text: string): void {
-    for (const { thread } of this.all) thread.postMessage({ filter: text } satisfies FilterMessage);
+  rules(rules: RuleSet): void {
+    planOf(this.options, rules.rules);
+    for (const { thread } of this.all) thread.postMessage(rules);
   }
 
   stop(waitMilliseconds = drainMilliseconds): Promise<number> {
