@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { OutgoingMessage } from './bus.js';
-import { createWindowPublisher } from './publisher.js';
+import { SendFailure, createWindowPublisher } from './publisher.js';
 
 const message = (sequence: number): OutgoingMessage => ({
   partition: 0,
@@ -39,4 +39,39 @@ it('lets no message be overtaken by more than its window, though the later ones 
   expect(next).toBeGreaterThan(40);
   expect(await publisher.close()).toEqual([]);
   expect(publisher.state).toMatchObject({ confirmed: next, duplicates: 1 });
+});
+
+it('does not send again because an earlier try fails while a later one is on its way', async () => {
+  vi.useFakeTimers();
+  try {
+    const tries: { confirm(): void; fail(): void }[] = [];
+    let reconnected = (): void => {};
+    const publisher = createWindowPublisher({
+      partitions: 1,
+      connected: true,
+      send: () =>
+        new Promise((resolve, reject) =>
+          tries.push({
+            confirm: () => resolve({ duplicate: false }),
+            fail: () => reject(new SendFailure('retry', 'the connection closed')),
+          }),
+        ),
+      onConnected: (callback) => ((reconnected = callback), () => {}),
+    });
+    publisher.publish(message(0));
+    reconnected();
+    expect(tries).toHaveLength(2);
+    tries[0]!.fail();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(tries).toHaveLength(2);
+    // The one that counts does fail, and is tried again.
+    tries[1]!.fail();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(tries).toHaveLength(3);
+    tries[2]!.confirm();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(publisher.state).toMatchObject({ confirmed: 1, retries: 2, unacknowledged: 0 });
+  } finally {
+    vi.useRealTimers();
+  }
 });
