@@ -32,6 +32,7 @@ function interleaved(turn: () => Promise<void>, inserts: (block: InsertBlock) =>
   return {
     ...store,
     kind: 'server',
+    layout: store.layout,
     location: '',
     database: store.database,
     version: '',

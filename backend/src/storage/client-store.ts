@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { UserError } from '../errors.js';
+import { insertSettings, querySettings, singleServer, statementSettings } from './layout.js';
+import type { StoreLayout } from './layout.js';
 import { linkedSignal } from './linked-signal.js';
 import type { InsertBlock, QueryOptions, QueryParam, QueryResult, Store } from './store.js';
 
@@ -45,7 +47,7 @@ const resultBytesMax = 512 * 1024 ** 2;
  * An insert must become ONE block: it is atomic, and its token is checked, block by block. The writer keeps blocks far
  * below these bounds; parsing in one piece keeps the engine from cutting them.
  */
-const insertSettings = {
+const blockSettings = {
   async_insert: 0,
   insert_deduplicate: 1,
   deduplicate_blocks_in_dependent_materialized_views: 1,
@@ -70,6 +72,10 @@ const transientTypes = new Set([
   'KEEPER_EXCEPTION',
   'NO_ZOOKEEPER',
   'TABLE_IS_READ_ONLY',
+  'TOO_FEW_LIVE_REPLICAS',
+  'UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE',
+  'ALL_REPLICAS_ARE_STALE',
+  'CANNOT_ASSIGN_ALTER',
   'ALL_CONNECTION_TRIES_FAILED',
 ]);
 
@@ -172,6 +178,7 @@ export class ClientStore implements Store {
   readonly kind: Store['kind'];
   readonly location: string;
   readonly database: string;
+  readonly layout: StoreLayout;
   version = '';
   private readonly backend: ClientBackend;
   private readonly limits: StoreLimits;
@@ -179,10 +186,11 @@ export class ClientStore implements Store {
   private readonly running = new Set<Promise<unknown>>();
   private closing: Promise<void> | undefined;
 
-  constructor(backend: ClientBackend, limits: StoreLimits) {
+  constructor(backend: ClientBackend, limits: StoreLimits, layout: StoreLayout = singleServer) {
     this.kind = backend.kind;
     this.location = backend.location;
     this.database = backend.database;
+    this.layout = layout;
     this.backend = backend;
     this.limits = limits;
     this.turnstile = new Turnstile(backend.readersMax);
@@ -199,7 +207,11 @@ export class ClientStore implements Store {
   command(sql: string, params: Readonly<Record<string, QueryParam>> = {}): Promise<void> {
     return this.track(async () => {
       try {
-        await this.backend.writer.command({ query: sql, query_params: bound(params) });
+        await this.backend.writer.command({
+          query: sql,
+          query_params: bound(params),
+          clickhouse_settings: statementSettings(this.layout),
+        });
       } catch (error) {
         throw this.failure(error, 'a statement');
       }
@@ -211,7 +223,8 @@ export class ClientStore implements Store {
     return this.track(async () => {
       try {
         await this.backend.insert(block, {
-          ...insertSettings,
+          ...blockSettings,
+          ...insertSettings(this.layout),
           ...(block.token === undefined ? {} : { insert_deduplication_token: block.token }),
         });
       } catch (error) {
@@ -342,6 +355,7 @@ export class ClientStore implements Store {
       result_overflow_mode: 'throw',
       output_format_json_quote_64bit_integers: options.exactIntegers ? 1 : 0,
       output_format_json_quote_denormals: 0,
+      ...querySettings(this.layout),
       ...options.settings,
     };
   }

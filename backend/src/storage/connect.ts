@@ -2,10 +2,12 @@
 import { openChdb } from './chdb.js';
 import { ClientStore, defaultLimits } from './client-store.js';
 import type { StoreLimits } from './client-store.js';
+import { checkLayout } from './cluster.js';
+import { singleServer } from './layout.js';
 import { migrate } from './migrate.js';
 import { applyRetention } from './retention.js';
 import type { Retention } from './retention.js';
-import { openServer } from './server.js';
+import { layoutOf, openServer } from './server.js';
 import type { ServerOptions } from './server.js';
 import type { Store } from './store.js';
 
@@ -35,10 +37,11 @@ export async function openStore(target: StoreTarget, options: OpenStoreOptions =
   const limits = { ...defaultLimits, ...options.limits };
   const backend =
     'dataDir' in target ? await openChdb(target.dataDir) : await openServer(target, limits.queryTimeoutMs);
-  const store = new ClientStore(backend, limits);
+  const store = new ClientStore(backend, limits, 'dataDir' in target ? singleServer : layoutOf(target));
   try {
     const version = await store.query('SELECT version() AS version');
     store.version = String(version.columns[0]?.values[0]);
+    await checkLayout(store);
     if (options.migrate !== false) {
       const applied = await migrate(store);
       const changed = await applyRetention(store, options.retention ?? {});

@@ -9,9 +9,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { engineErrorType } from './client-store.js';
+import type { StoreLayout } from './layout.js';
 import { migrations as ourMigrations } from './migrations/index.js';
 import type { Migration } from './migrations/index.js';
-import { singleNode } from './schema.js';
+import { ddlFor, singleNode } from './schema.js';
 import type { DdlContext } from './schema.js';
 import { rowsOf } from './store.js';
 import type { Store } from './store.js';
@@ -21,7 +22,6 @@ const lockTable = 'schema_migrations_lock';
 
 export interface MigrateOptions {
   readonly migrations?: readonly Migration[];
-  readonly ddl?: DdlContext;
   /** how long to wait for another process that migrates, milliseconds */
   readonly lockWaitMs?: number;
   /** a lock older than this was left by a killed process, milliseconds */
@@ -38,17 +38,15 @@ export function migrationChecksum(migration: Migration): string {
  * @throws UserError NS_SCHEMA_NEWER, NS_SCHEMA_CHANGED, NS_SCHEMA_LOCKED, and those of Store.command
  */
 export async function migrate(store: Store, options: MigrateOptions = {}): Promise<string[]> {
-  const { migrations = ourMigrations, ddl = singleNode } = options;
+  const { migrations = ourMigrations } = options;
+  const ddl = ddlFor(store.layout);
   migrations.forEach((migration, i) => {
     if (migration.version !== i + 1) throw new Error(`migration ${migration.name}: version ${migration.version}`);
   });
   if (pending(store, migrations, await history(store)).length === 0) return [];
-  await takeLock(store, options);
+  await takeLock(store, ddl, options);
   try {
-    await store.command(
-      `CREATE TABLE IF NOT EXISTS ${historyTable}${ddl.onCluster} (version UInt32, name String, checksum String, ` +
-        `applied_at DateTime DEFAULT now()) ENGINE = ${ddl.engine('MergeTree', [])} ORDER BY version`,
-    );
+    await store.command(createHistory(ddl));
     const applied: string[] = [];
     // Read again: another process may have migrated while this one waited for the lock.
     for (const migration of pending(store, migrations, await history(store))) {
@@ -63,8 +61,23 @@ export async function migrate(store: Store, options: MigrateOptions = {}): Promi
     }
     return applied;
   } finally {
-    await store.command(`DROP TABLE IF EXISTS ${lockTable}`);
+    await store.command(dropLock(ddl));
   }
+}
+
+function createHistory(ddl: DdlContext): string {
+  return (
+    `CREATE TABLE IF NOT EXISTS ${historyTable}${ddl.onCluster} (version UInt32, name String, checksum String, ` +
+    `applied_at DateTime DEFAULT now()) ENGINE = ${ddl.engine('MergeTree', [], 'everywhere')} ORDER BY version`
+  );
+}
+
+const dropLock = (ddl: DdlContext): string => `DROP TABLE IF EXISTS ${lockTable}${ddl.onCluster}`;
+
+/** Every statement that makes a new store of this version, in order, without those that keep its history. */
+export function schemaStatements(layout: StoreLayout, migrations: readonly Migration[] = ourMigrations): string[] {
+  const ddl = ddlFor(layout);
+  return migrations.flatMap((migration) => migration.statements(ddl));
 }
 
 interface Applied {
@@ -109,13 +122,16 @@ function pending(store: Store, migrations: readonly Migration[], applied: readon
   return migrations.filter((migration) => !versions.has(migration.version));
 }
 
-async function takeLock(store: Store, options: MigrateOptions): Promise<void> {
+async function takeLock(store: Store, ddl: DdlContext, options: MigrateOptions): Promise<void> {
   const { lockWaitMs = 60_000, lockAgeMsMax = 10 * 60_000 } = options;
   const deadline = Date.now() + lockWaitMs;
   for (;;) {
     try {
-      // Without IF NOT EXISTS: of several processes exactly one succeeds.
-      await store.command(`CREATE TABLE ${lockTable} (x UInt8) ENGINE = Memory COMMENT '${Date.now()}'`);
+      // Without IF NOT EXISTS: of several processes exactly one succeeds. On a cluster all servers work off one queue of
+      // statements in one order, so that the first one comes first everywhere.
+      await store.command(
+        `CREATE TABLE ${lockTable}${ddl.onCluster} (x UInt8) ENGINE = Memory COMMENT '${Date.now()}'`,
+      );
       return;
     } catch (error) {
       if (engineErrorType((error as Error).cause) !== 'TABLE_ALREADY_EXISTS') throw error;
@@ -127,7 +143,7 @@ async function takeLock(store: Store, options: MigrateOptions): Promise<void> {
     const taken = found.columns[0]?.values[0];
     // The embedded engine has one process: a lock found there was left by one that is gone.
     if (taken !== undefined && (store.kind === 'embedded' || Date.now() - Number(taken) > lockAgeMsMax)) {
-      await store.command(`DROP TABLE IF EXISTS ${lockTable}`);
+      await store.command(dropLock(ddl));
       continue;
     }
     if (Date.now() > deadline) {

@@ -4,8 +4,9 @@
  */
 import { tables } from '../tables/index.js';
 import type { TableName } from '../tables/index.js';
+import { everyReplica, everyReplicaSettings } from './layout.js';
 import { rowsOf } from './store.js';
-import type { Store } from './store.js';
+import type { QueryParam, Store } from './store.js';
 
 export interface PartitionPosition {
   readonly partition: number;
@@ -35,35 +36,44 @@ export interface StreamPosition {
 
 /** The stored position of (probe, epoch), or null when no table has anything of it. */
 export async function readPosition(store: Store, probe: string, epoch: bigint): Promise<StreamPosition | null> {
-  const ahead = await store.query(
-    `SELECT count() AS tables, max(last) AS last FROM (${(Object.keys(tables) as TableName[])
-      .map(
-        (name) =>
-          `SELECT max(last_seq) AS last FROM ${name} WHERE probe = {probe:String} AND epoch = {epoch:UInt64} HAVING count() > 0`,
-      )
-      .join(' UNION ALL ')})`,
+  const ahead = await readNewest<{ tables: string; last: string }>(
+    store,
+    (from) =>
+      `SELECT count() AS tables, max(last) AS last FROM (${tableNames
+        .map(
+          (name) =>
+            `SELECT max(last_seq) AS last FROM ${from(name)} WHERE probe = {probe:String} AND epoch = {epoch:UInt64} HAVING count() > 0`,
+        )
+        .join(' UNION ALL ')})`,
     { probe, epoch },
-    { exactIntegers: true },
   );
-  const [found] = rowsOf<{ tables: string; last: string }>(ahead);
-  if (!found || found.tables === '0') return null;
-  const result = await store.query(
-    `SELECT partition, max(last_seq) AS last, argMax(position, last_seq) AS at, max(partitions) AS partition_count,
-            max(complete) AS done
-       FROM probe_stats
-      WHERE probe = {probe:String} AND epoch = {epoch:UInt64}
-      GROUP BY partition
-      ORDER BY partition`,
+  const found = ahead.filter((row) => row.tables !== '0').map((row) => Number(row.last));
+  if (found.length === 0) return null;
+  const rows = await readNewest<{
+    partition: number;
+    last: string;
+    at: string;
+    partition_count: number;
+    done: number;
+  }>(
+    store,
+    (from) =>
+      `SELECT partition, max(last_seq) AS last, argMax(position, last_seq) AS at, max(partitions) AS partition_count,
+              max(complete) AS done
+         FROM ${from('probe_stats')}
+        WHERE probe = {probe:String} AND epoch = {epoch:UInt64}
+        GROUP BY partition
+        ORDER BY partition`,
     { probe, epoch },
-    { exactIntegers: true },
   );
-  const rows = rowsOf<{ partition: number; last: string; at: string; partition_count: number; done: number }>(result);
-  const byPartition = rows.map((row) => ({
-    partition: row.partition,
-    lastSeq: Number(row.last),
-    position: Number(row.at),
-    complete: row.done === 1,
-  }));
+  const byPartition = newestByPartition(
+    rows.map((row) => ({
+      partition: row.partition,
+      lastSeq: Number(row.last),
+      position: Number(row.at),
+      complete: row.done === 1,
+    })),
+  );
   const partitions = Math.max(0, ...rows.map((row) => row.partition_count));
   const all = partitions > 0 && byPartition.length >= partitions;
   const behind = all ? byPartition.reduce((least, one) => (one.lastSeq < least.lastSeq ? one : least)) : null;
@@ -73,7 +83,7 @@ export async function readPosition(store: Store, probe: string, epoch: bigint): 
     partitions,
     complete: all && byPartition.every((one) => one.complete),
     byPartition,
-    aheadSeq: Number(found.last),
+    aheadSeq: Math.max(...found),
   };
 }
 
@@ -87,11 +97,55 @@ export async function readTablePosition(
   probe: string,
   epoch: bigint,
 ): Promise<ReadonlyMap<number, number>> {
-  const result = await store.query(
-    `SELECT partition, max(last_seq) AS last FROM ${tables[table].name}
-      WHERE probe = {probe:String} AND epoch = {epoch:UInt64} GROUP BY partition`,
+  const rows = await readNewest<{ partition: number; last: string }>(
+    store,
+    (from) =>
+      `SELECT partition, max(last_seq) AS last FROM ${from(table)}
+        WHERE probe = {probe:String} AND epoch = {epoch:UInt64} GROUP BY partition`,
     { probe, epoch },
-    { exactIntegers: true },
   );
-  return new Map(rowsOf<{ partition: number; last: string }>(result).map((row) => [row.partition, Number(row.last)]));
+  const newest = newestByPartition(rows.map((row) => ({ partition: row.partition, lastSeq: Number(row.last) })));
+  return new Map(newest.map((row) => [row.partition, row.lastSeq]));
+}
+
+const tableNames = Object.keys(tables) as TableName[];
+
+/**
+ * The rows of a statement. On a cluster those of two: one asks every replica that can be reached, because the one that took the
+ * last insert may be the only one that shows it yet; the other fails when a shard has none that can be reached, because what
+ * is there would pass for never stored.
+ * @param sql makes the statement; `from` gives what stands after FROM for a table
+ */
+async function readNewest<Row extends object>(
+  store: Store,
+  sql: (from: (table: TableName) => string) => string,
+  params: Readonly<Record<string, QueryParam>>,
+): Promise<Row[]> {
+  const { layout } = store;
+  const rows = rowsOf<Row>(
+    await store.query(
+      sql((table) => tables[table].name),
+      params,
+      { exactIntegers: true },
+    ),
+  );
+  if (layout.kind === 'single') return rows;
+  const replicas = await store.query(
+    sql((table) => everyReplica(layout, table)),
+    params,
+    { exactIntegers: true, settings: everyReplicaSettings },
+  );
+  return [...rows, ...rowsOf<Row>(replicas)];
+}
+
+/** Of each partition the row that is furthest, partitions ascending. */
+function newestByPartition<Row extends { readonly partition: number; readonly lastSeq: number }>(
+  rows: readonly Row[],
+): Row[] {
+  const newest = new Map<number, Row>();
+  for (const row of rows) {
+    const other = newest.get(row.partition);
+    if (other === undefined || row.lastSeq > other.lastSeq) newest.set(row.partition, row);
+  }
+  return [...newest.values()].sort((a, b) => a.partition - b.partition);
 }

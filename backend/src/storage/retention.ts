@@ -1,8 +1,7 @@
 /** How long rows are kept: a TTL per table, counted from when a row was stored, changed in place when the configuration changes. */
 import { rollupNames, tables } from '../tables/index.js';
 import type { RollupName, TableName } from '../tables/index.js';
-import { singleNode } from './schema.js';
-import type { DdlContext } from './schema.js';
+import { ddlFor } from './schema.js';
 import { rowsOf } from './store.js';
 import type { Store } from './store.js';
 
@@ -15,11 +14,8 @@ export type RetainedTable = TableName | RollupName;
  * ALTER the tables whose TTL is another one than wanted. A whole part goes when all its rows are too old, within hours.
  * @returns names of the tables that were changed
  */
-export async function applyRetention(
-  store: Store,
-  retention: Retention,
-  ddl: DdlContext = singleNode,
-): Promise<RetainedTable[]> {
+export async function applyRetention(store: Store, retention: Retention): Promise<RetainedTable[]> {
+  const ddl = ddlFor(store.layout);
   const existing = await store.query(
     'SELECT name, create_table_query AS ddl FROM system.tables WHERE database = {database:String}',
     { database: store.database },
@@ -30,12 +26,13 @@ export async function applyRetention(
   const changed: RetainedTable[] = [];
   for (const name of [...(Object.keys(tables) as TableName[]), ...rollupNames]) {
     const wanted = retention[name];
-    if (wanted === undefined || !current.has(name) || current.get(name) === wanted) continue;
+    const rows = ddl.rowsOf(name);
+    if (wanted === undefined || !current.has(rows) || current.get(rows) === wanted) continue;
     if (!Number.isSafeInteger(wanted) || wanted < 0) throw new RangeError(`${name}: retention of ${wanted} seconds`);
     await store.command(
       wanted === 0
-        ? `ALTER TABLE ${name}${ddl.onCluster} REMOVE TTL`
-        : `ALTER TABLE ${name}${ddl.onCluster} MODIFY TTL stored_at + toIntervalSecond(${wanted})`,
+        ? `ALTER TABLE ${rows}${ddl.onCluster} REMOVE TTL`
+        : `ALTER TABLE ${rows}${ddl.onCluster} MODIFY TTL stored_at + toIntervalSecond(${wanted})`,
     );
     changed.push(name);
   }

@@ -7,7 +7,7 @@ import { createClickHouseWriter } from './clickhouse-writer.js';
 import { migrate, migrationChecksum } from './migrate.js';
 import { migrations } from './migrations/index.js';
 import { applyRetention } from './retention.js';
-import { addColumns, createRowTable, singleNode } from './schema.js';
+import { singleNode } from './schema.js';
 import { rowsOf } from './store.js';
 import type { Store } from './store.js';
 import { rowBlock } from './testing.js';
@@ -53,28 +53,8 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
       expect(rows.map((row) => row.name).sort()).toEqual([...names].sort());
       for (const row of rows) {
         expect(row.partition_key, row.name).toMatch(/^toYYYYMMDD\((window_start|timestamp), 'UTC'\)$/);
-        expect(row.query, row.name).toContain('non_replicated_deduplication_window = 10000');
+        expect(row.query, row.name).toContain('non_replicated_deduplication_window = 50000');
       }
-    });
-
-    it('adds columns on a cluster by the same template', () => {
-      const ddl = { ...singleNode, onCluster: ' ON CLUSTER main' };
-      expect(addColumns('t', 'b UInt8\nc UInt16 CODEC(T64)', 'a', ddl)).toBe(
-        'ALTER TABLE t ON CLUSTER main\n  ADD COLUMN IF NOT EXISTS b UInt8 AFTER a,\n' +
-          '  ADD COLUMN IF NOT EXISTS c UInt16 CODEC(T64) AFTER b',
-      );
-    });
-
-    it('can be written for a cluster by the same template', () => {
-      const text = createRowTable(
-        { name: 't', columns: 'a UInt8', time: 'a', orderBy: 'a' },
-        {
-          engine: (family, args) => `Replicated${family}(${["'/t'", "'{replica}'", ...args].join(', ')})`,
-          onCluster: ' ON CLUSTER main',
-        },
-      );
-      expect(text).toContain('CREATE TABLE IF NOT EXISTS t ON CLUSTER main (');
-      expect(text).toContain("ENGINE = ReplicatedMergeTree('/t', '{replica}')");
     });
 
     it('reads every kind of value as the engine writes it', async () => {

@@ -13,6 +13,9 @@ import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { UserError } from '../errors.js';
 import { engineErrorType } from './client-store.js';
 import type { ClientBackend } from './client-store.js';
+import { singleServer, statementSettings } from './layout.js';
+import type { StoreLayout } from './layout.js';
+import { ddlFor } from './schema.js';
 
 export interface ServerOptions {
   /** http://host:8123 or https://host:8443 */
@@ -21,6 +24,19 @@ export interface ServerOptions {
   /** with a client certificate and no password, the certificate is the proof (CREATE USER ... IDENTIFIED WITH ssl_certificate) */
   readonly password?: string | undefined;
   readonly database?: string | undefined;
+  /** the cluster that the server is one of; absent: it stands alone */
+  readonly cluster?:
+    | {
+        /** as in the server's `remote_servers` */
+        readonly name: string;
+        /** rows are spread over its shards; false: each server has them all */
+        readonly sharded: boolean;
+        /** where in Keeper a table's replicas find each other, with macros */
+        readonly replicaPath: string;
+        /** replicas that must have a block before its insert counts as done; below 2: one */
+        readonly insertQuorum: number;
+      }
+    | undefined;
   /** PEM files: authority to trust besides the usual ones, and a client certificate with its key */
   readonly tls?:
     | {
@@ -31,6 +47,7 @@ export interface ServerOptions {
     | undefined;
 }
 
+const databaseDefault = 'netspectra';
 const connectionsMax = 16;
 /** Connections that queries leave to inserts and statements. */
 const connectionsKept = 4;
@@ -84,6 +101,13 @@ function tlsOptions({ url, user, password, tls }: ServerOptions) {
   };
 }
 
+/** Where the tables of these options lie. */
+export function layoutOf({ cluster, database = databaseDefault }: ServerOptions): StoreLayout {
+  if (!cluster) return singleServer;
+  const { name, sharded, replicaPath, insertQuorum } = cluster;
+  return { kind: sharded ? 'sharded' : 'replicated', cluster: name, database, replicaPath, insertQuorum };
+}
+
 /** What a failure to connect means, and where to mend it. */
 function openFailure(error: unknown, { user = 'default' }: ServerOptions, location: string): UserError {
   const message = error instanceof Error ? error.message : String(error);
@@ -118,7 +142,7 @@ function openFailure(error: unknown, { user = 'default' }: ServerOptions, locati
  * @throws UserError NS_STORE_UNAVAILABLE, NS_STORE_REJECTED, NS_CONFIG_NOT_FOUND, NS_CONFIG_INVALID
  */
 export async function openServer(options: ServerOptions, queryMsMax = 0): Promise<ClientBackend> {
-  const database = options.database ?? 'netspectra';
+  const database = options.database ?? databaseDefault;
   const location = new URL(options.url).origin;
   const tls = tlsOptions(options);
   const connect = (name: string) =>
@@ -174,7 +198,10 @@ async function prepareDatabase(
   location: string,
 ): Promise<void> {
   try {
-    await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}` });
+    await client.command({
+      query: `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}${ddlFor(layoutOf(options)).onCluster}`,
+      clickhouse_settings: statementSettings(layoutOf(options)),
+    });
   } catch (error) {
     if (!['ACCESS_DENIED', 'READONLY'].includes(engineErrorType(error))) throw openFailure(error, options, location);
     const found = await client.query({

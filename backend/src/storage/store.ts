@@ -5,6 +5,7 @@
  * session: chDB keeps a session setting for every later statement of the connection, so a deduplication token set there
  * would silently swallow the next insert.
  */
+import type { StoreLayout } from './layout.js';
 
 /** A value for a `{name:Type}` place in the SQL; arrays for Array(T). 64-bit numbers as bigint or decimal string. */
 export type QueryParam =
@@ -52,6 +53,8 @@ export interface InsertBlock {
 
 export interface Store {
   readonly kind: 'embedded' | 'server';
+  /** where its tables lie */
+  readonly layout: StoreLayout;
   /** where the data is, for messages: a folder or a URL without credentials */
   readonly location: string;
   readonly database: string;

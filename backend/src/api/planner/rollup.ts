@@ -61,9 +61,7 @@ export function planStock(range: TimeRange): Statement {
   const last = 'toInt64(toUnixTimestamp(max_time))';
   const inside = `greatest(0, least(${last} + 1, ${to}) - greatest(${first}, ${from})) / (${last} + 1 - ${first})`;
   return {
-    sql:
-      `SELECT table AS name, sum(rows * ${inside}) AS rows, min(${first}) AS oldest FROM system.parts` +
-      ` WHERE active AND database = currentDatabase() AND table IN ${names} GROUP BY name`,
+    sql: `SELECT name, sum(rows * ${inside}) AS rows, min(${first}) AS oldest FROM stored_parts WHERE name IN ${names} GROUP BY name`,
     params: binder.params,
   };
 }

@@ -262,5 +262,6 @@ const rowTables: readonly TableDdl[] = [
 export const tables001: Migration = {
   version: 1,
   name: 'tables',
-  statements: (ddl) => rowTables.map((table) => createRowTable(table, ddl)),
+  // Everything of a capture's partition is on one shard.
+  statements: (ddl) => rowTables.flatMap((table) => createRowTable({ ...table, shardBy: 'partition' }, ddl)),
 };

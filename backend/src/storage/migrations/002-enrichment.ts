@@ -29,5 +29,5 @@ const tables: readonly (readonly [string, string])[] = [
 export const enrichment002: Migration = {
   version: 2,
   name: 'enrichment',
-  statements: (ddl) => tables.map(([name, after]) => addColumns(name, columns, after, ddl)),
+  statements: (ddl) => tables.flatMap(([name, after]) => addColumns(name, columns, after, ddl)),
 };

@@ -22,7 +22,7 @@ const actorColumns = `
   request_id String,
   action LowCardinality(String),`;
 
-const settings = `SETTINGS non_replicated_deduplication_window = ${deduplicationWindow}`;
+const settingsOf = (ddl: DdlContext): string => `SETTINGS ${ddl.deduplication(deduplicationWindow)}`;
 
 function versionTable(name: string, ddl: DdlContext): string {
   return `CREATE TABLE IF NOT EXISTS ${name}${ddl.onCluster} (
@@ -35,9 +35,9 @@ function versionTable(name: string, ddl: DdlContext): string {
   created_at DateTime64(3, 'UTC'),
   changed_at DateTime64(3, 'UTC'),${actorColumns}
   stored_at DateTime64(6, 'UTC') DEFAULT now64(6)
-) ENGINE = ${ddl.engine('MergeTree', [])}
+) ENGINE = ${ddl.engine('MergeTree', [], 'everywhere')}
 ORDER BY (id, version)
-${settings}`;
+${settingsOf(ddl)}`;
 }
 
 export const management003: Migration = {
@@ -50,7 +50,7 @@ export const management003: Migration = {
   token_id String,
   used_at DateTime64(3, 'UTC'),
   address String
-) ENGINE = ${ddl.engine('ReplacingMergeTree', ['used_at'])}
+) ENGINE = ${ddl.engine('ReplacingMergeTree', ['used_at'], 'everywhere')}
 ORDER BY token_id`,
     // Changes that were refused. Changes that were made stand in the tables above, in the very row that made them.
     `CREATE TABLE IF NOT EXISTS audit${ddl.onCluster} (
@@ -60,7 +60,7 @@ ORDER BY token_id`,
   result LowCardinality(String),
   detail String,
   stored_at DateTime DEFAULT now()
-) ENGINE = ${ddl.engine('MergeTree', [])}
+) ENGINE = ${ddl.engine('MergeTree', [], 'everywhere')}
 PARTITION BY toYYYYMM(time, 'UTC')
 ORDER BY (time, id)
 TTL stored_at + toIntervalDay(400)
@@ -83,10 +83,10 @@ SETTINGS ttl_only_drop_parts = 1`,
   summary String CODEC(ZSTD(1)),
   details String CODEC(ZSTD(1)),
   stored_at DateTime DEFAULT now()
-) ENGINE = ${ddl.engine('ReplacingMergeTree', ['version'])}
+) ENGINE = ${ddl.engine('ReplacingMergeTree', ['version'], 'everywhere')}
 PARTITION BY toYYYYMM(started_at, 'UTC')
 ORDER BY (started_at, id)
 TTL stored_at + toIntervalDay(400)
-${settings}, ttl_only_drop_parts = 1`,
+${settingsOf(ddl)}, ttl_only_drop_parts = 1`,
   ],
 };

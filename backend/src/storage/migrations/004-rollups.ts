@@ -94,7 +94,7 @@ ${counters.map((name) => `      ${name} UInt64 CODEC(T64, ZSTD(1))`).join('\n')}
       server_local UInt8 CODEC(ZSTD(1))
       stored_at DateTime DEFAULT now() CODEC(Delta(4), ZSTD(1))`;
 
-function createRollup({ name }: Rollup, ddl: DdlContext): string {
+function createRollup({ name }: Rollup, ddl: DdlContext): string[] {
   const primaryKey = ['window_start', 'server_port', 'protocol', 'server_ip', 'client_ip'];
   const rest = [...exact, ...Object.keys(blanked)].filter((column) => !primaryKey.includes(column));
   return createRowTable(
@@ -115,7 +115,7 @@ function createView({ name, source, seconds, kept }: Rollup, ddl: DdlContext): s
   const read = (column: string): string => (source === 'flows' ? flowSql[column] : undefined) ?? column;
   const keys = [...exact, ...Object.keys(blanked)];
   const blank = Object.entries(blanked).map(([key, sql]) => `if(k_other, ${sql}, k_${key}) AS ${key}`);
-  return `CREATE MATERIALIZED VIEW IF NOT EXISTS ${name}_view${ddl.onCluster} TO ${name} AS
+  return `CREATE MATERIALIZED VIEW IF NOT EXISTS ${name}_view${ddl.onCluster} TO ${ddl.rowsOf(name)} AS
 SELECT
   k_start AS window_start, ${seconds} AS window_seconds, k_other AS other,
   ${[...exact.map((key) => `k_${key} AS ${key}`), ...blank].join(', ')},
@@ -130,7 +130,7 @@ FROM (
       PARTITION BY k_start, k_blank
       ORDER BY s_client_bytes + s_server_bytes DESC, k_client_ip, k_server_ip, k_server_port, k_protocol
     ) > ${kept} AS k_other
-  FROM ${source}
+  FROM ${ddl.rowsOf(source)}
   GROUP BY k_start, k_blank, ${keys.map((key) => `k_${key}`).join(', ')}
 )
 GROUP BY window_start, other, ${keys.join(', ')}`;
@@ -150,7 +150,7 @@ export const rollups004: Migration = {
   version: 4,
   name: 'rollups',
   statements: (ddl) => [
-    `ALTER TABLE flows${ddl.onCluster}\n${quickCodecs.map((column) => `  MODIFY COLUMN ${column}`).join(',\n')}`,
-    ...rollups.flatMap((rollup) => [createRollup(rollup, ddl), createView(rollup, ddl)]),
+    `ALTER TABLE ${ddl.rowsOf('flows')}${ddl.onCluster}\n${quickCodecs.map((column) => `  MODIFY COLUMN ${column}`).join(',\n')}`,
+    ...rollups.flatMap((rollup) => [...createRollup(rollup, ddl), createView(rollup, ddl)]),
   ],
 };

@@ -8,7 +8,5 @@ import type { Migration } from './types.js';
 export const sampling005: Migration = {
   version: 5,
   name: 'sampling',
-  statements: (ddl) => [
-    addColumns('probe_stats', 'sampling_rate UInt32 DEFAULT 1 CODEC(T64, ZSTD(1))', 'reasons', ddl),
-  ],
+  statements: (ddl) => addColumns('probe_stats', 'sampling_rate UInt32 DEFAULT 1 CODEC(T64, ZSTD(1))', 'reasons', ddl),
 };

@@ -4,11 +4,19 @@ import { enrichment002 } from './002-enrichment.js';
 import { management003 } from './003-management.js';
 import { rollups004 } from './004-rollups.js';
 import { sampling005 } from './005-sampling.js';
+import { deduplication006 } from './006-deduplication.js';
 import type { Migration } from './types.js';
 
 export type { Migration } from './types.js';
 
-export const migrations: readonly Migration[] = [tables001, enrichment002, management003, rollups004, sampling005];
+export const migrations: readonly Migration[] = [
+  tables001,
+  enrichment002,
+  management003,
+  rollups004,
+  sampling005,
+  deduplication006,
+];
 
 /** The schema version this code writes; part of every deduplication token. */
 export const schemaVersion: number = migrations.length;
