@@ -319,12 +319,37 @@ class Loader {
     this.report(at, `expected ${expectedText(schema)}, got ${shown(error.data, schema)}`);
   }
 
+  private checkSideWriters({ storage: { victoria_metrics: metrics, files } }: Config): void {
+    const path = ['storage', 'victoria_metrics'];
+    if ((metrics.tls.cert_file === '') !== (metrics.tls.key_file === '')) {
+      this.report([...path, 'tls'], 'cert_file and key_file belong together: set both or none');
+    }
+    if (metrics.token !== '' && metrics.user !== '')
+      this.report([...path, 'token'], 'token and user exclude each other');
+    const own = metrics.labels.map((label) => label.slice(0, label.indexOf('=')));
+    const taken = own.find((name, i) => ownLabels.has(name) || own.indexOf(name) !== i);
+    if (taken !== undefined) {
+      this.report([...path, 'labels'], `the label ${taken} is one of the series' own, or stands there twice`);
+    }
+    if (files.dir !== '' && files.max_bytes < files.rotate_bytes * files.tables.length) {
+      this.report(
+        ['storage', 'files', 'max_bytes'],
+        'expected at least rotate_bytes for each table: files that are not closed are not deleted',
+      );
+    }
+  }
+
   /** What no single key can say. */
   private checkTogether(config: Config): void {
     for (const { path, message } of networkIssues(config.networks)) this.report(['networks', ...path], message);
     const { tls } = config.storage.clickhouse;
     if ((tls.cert_file === '') !== (tls.key_file === '')) {
       this.report(['storage', 'clickhouse', 'tls'], 'cert_file and key_file belong together: set both or none');
+    }
+    this.checkSideWriters(config);
+    const { tls: redisTls } = config.redis;
+    if ((redisTls.cert_file === '') !== (redisTls.key_file === '')) {
+      this.report(['redis', 'tls'], 'cert_file and key_file belong together: set both or none');
     }
     const { tls: apiTls } = config.api;
     if ((apiTls.cert_file === '') !== (apiTls.key_file === '')) {
@@ -355,6 +380,11 @@ class Loader {
     }
   }
 }
+
+/** What the writer for VictoriaMetrics puts on series (storage/writers/counter-series.ts). */
+const ownLabels: ReadonlySet<string> = new Set([
+  ...['run', 'other', 'probe', 'ip_version', 'protocol', 'application', 'vlan', 'reason', 'le'],
+]);
 
 const pathText = (path: readonly (string | number)[]): string =>
   path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('');

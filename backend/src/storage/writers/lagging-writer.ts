@@ -124,13 +124,20 @@ export function createLaggingWriter(target: Writer, options: LaggingOptions): La
     }),
     async close() {
       closing.abort();
-      const bound = setTimeout(() => {
-        givenUp = true;
-        for (const item of queue.splice(0)) drop(item);
-      }, drainMs);
-      await working;
+      let bound: NodeJS.Timeout | undefined;
+      const over = new Promise<void>((resolve) => {
+        bound = setTimeout(() => {
+          givenUp = true;
+          for (const item of queue.splice(0)) drop(item);
+          resolve();
+        }, drainMs);
+      });
+      await Promise.race([working, over]);
       clearTimeout(bound);
-      await target.close();
+      const closed = target.close();
+      // A write that hangs (a network disk that is gone) must not keep the process.
+      if (working) closed.catch(() => undefined);
+      else await closed;
     },
   };
 }

@@ -4,8 +4,8 @@
  * A file is `<table>-<UTC time it was begun>.ndjson`, and with `.gz` once it is closed and compressed. Names never
  * change their order: by name is by time.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream, renameSync, rmSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -73,11 +73,11 @@ export class ClosedFiles {
   /** Delete the oldest until what is left is within the limits. @returns how many were deleted */
   async prune({ filesMax, bytesMax }: KeepLimits, bytesOpen: number): Promise<number> {
     let deleted = 0;
-    const byTime = [...this.files.values()].sort((a, b) => a.time - b.time);
-    for (const { name } of byTime) {
-      if (this.files.size <= filesMax && this.bytesTotal + bytesOpen <= bytesMax) break;
-      await rm(join(this.folder, name), { force: true });
-      this.forget(name);
+    while (this.files.size > 0 && (this.files.size > filesMax || this.bytesTotal + bytesOpen > bytesMax)) {
+      // Looked for each time anew: while one is being deleted, another may be compressed and change its name.
+      const [oldest] = [...this.files.values()].sort((a, b) => a.time - b.time);
+      this.forget(oldest!.name);
+      await rm(join(this.folder, oldest!.name), { force: true });
       deleted += 1;
     }
     return deleted;
@@ -99,8 +99,9 @@ export class ClosedFiles {
       const { size } = await stat(to + unfinished);
       // It may have been the oldest, and deleted meanwhile.
       if (!this.files.has(file.name)) return true;
-      await rename(to + unfinished, to);
-      await rm(from, { force: true });
+      // In one go, so that it is never deleted under one name while it gets the other.
+      renameSync(to + unfinished, to);
+      rmSync(from, { force: true });
       this.forget(file.name);
       this.add(packed, size);
       return true;
