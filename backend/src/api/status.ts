@@ -27,6 +27,8 @@ export interface ProcessStatus {
   readonly dependencies: readonly DependencyStatus[];
   /** event time below which nothing more is expected, milliseconds; null when it is not known here: the latest stored packet is taken */
   readonly watermarkMs: number | null;
+  /** nothing is being read: also the last, begun second before the watermark is over; absent: false */
+  readonly atRest?: boolean;
   /** absent where no engine runs (a process of the API alone) */
   readonly engines?: readonly EngineStatus[];
 }

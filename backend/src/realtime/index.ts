@@ -1,3 +1,5 @@
+export { frontierOf } from './frontier.js';
+export type { Frontier, StreamProgress } from './frontier.js';
 export { observingWriter } from './observing-writer.js';
 export { Realtime } from './realtime.js';
 export { RedisState } from './redis-state.js';

@@ -6,6 +6,7 @@ import { InProcessState } from './in-process.js';
 import type { RedisState } from './redis-state.js';
 import type { EngineBeat, RealtimeSink, RealtimeView } from './state.js';
 import type { FlushSummary } from './summary.js';
+import { Watermark } from './watermark.js';
 
 /** An answer, and who gave it. */
 export interface Told<T> {
@@ -16,6 +17,8 @@ export interface Told<T> {
 export class Realtime implements RealtimeSink {
   readonly inProcess: InProcessState | null;
   readonly redis: RedisState | null;
+  /** of the engines of this process */
+  readonly watermark = new Watermark();
 
   /** @param engines engines run in this process */
   constructor(engines: boolean, redis: RedisState | null) {
@@ -24,6 +27,7 @@ export class Realtime implements RealtimeSink {
   }
 
   observeFlush(flush: FlushSummary): void {
+    this.watermark.observe(flush);
     this.inProcess?.observeFlush(flush);
     this.redis?.observeFlush(flush);
   }

@@ -1,63 +1,100 @@
 /**
- * One live view: what one filter sees, reckoned once a second for all who look at it. It reckons only while somebody looks,
- * keeps the events of the last minute for those who reconnect, and never waits for a reader.
+ * One live view: what one filter sees, window by window, reckoned once for all who look at it. Each window that is over makes
+ * one event, in order, and none is left out unless it says so. Events are named by the time at which their window ends, so
+ * a reader that comes again, to this process or another, says up to where it has them. It reckons only while somebody looks,
+ * and never waits for a reader.
  */
 import { ApiError, problem } from '../problem.js';
 import type { OwnWork } from '../runner.js';
 
-export interface LiveEvent {
-  readonly id: string;
+interface LiveEvent {
+  readonly fromMs: number;
+  readonly toMs: number;
   /** the event as it goes over the wire (WHATWG HTML, "Server-sent events") */
   readonly text: string;
 }
 
-/** Takes events; returns false when it cannot take more and must be let go. */
-export type Subscriber = (event: LiveEvent) => boolean;
+/** Takes the text of an event; returns false when it cannot take more and must be let go. */
+export type Subscriber = (text: string) => boolean;
 
-/** What is seen now, as a JSON value. Rejects with ApiErrors. */
-export type Snapshot = (signal: AbortSignal) => Promise<object>;
-
-export interface ChannelOptions {
-  readonly intervalMs: number;
-  /** events kept for those who reconnect */
-  readonly eventsMax: number;
-  /** begins the ids of the events: an id of an earlier process or channel is not one of ours */
-  readonly name: string;
+/** Where events come from. All reject with ApiErrors. */
+export interface LiveSource {
+  /** width of the windows of this filter, milliseconds */
+  width(signal: AbortSignal): Promise<number>;
+  /** Packet time up to which windows of this width are over, milliseconds; null when nothing is stored. */
+  closed(widthMs: number, signal: AbortSignal): Promise<number | null>;
+  /** What a window that is over holds, as a JSON value. */
+  window(fromMs: number, toMs: number, signal: AbortSignal): Promise<object>;
 }
 
-const eventText = (id: string, type: string, data: object): string =>
-  `event: ${type}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+export interface ChannelOptions {
+  /** milliseconds between looks at whether another window is over */
+  readonly intervalMs: number;
+}
+
+/** Windows that are kept, and reckoned again, for readers that were away. */
+export const windowsBackMax = 120;
+/** When more windows than this came to an end at once (a capture of the past is read), the last one stands for all. */
+const windowsAtOnceMax = 60;
+
+const idOf = (toMs: number): string => `w${toMs}`;
+
+/** The packet time up to which a reader has events, from the id of the last one; undefined when it is not one of ours. */
+export function timeOfEventId(id: string | undefined): number | undefined {
+  const [, digits] = /^w(\d{1,16})$/.exec(id ?? '') ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
 
 export class Channel {
-  readonly #snapshot: Snapshot;
+  readonly #source: LiveSource;
   readonly #options: ChannelOptions;
-  readonly #subscribers = new Set<Subscriber>();
-  readonly #events: LiveEvent[] = [];
+  /** with the time before which each has all windows: another process may have been ahead of this one */
+  readonly #subscribers = new Map<Subscriber, number>();
   readonly #work: OwnWork;
-  #sequence = 0;
+  /** without holes, but where an event says so */
+  readonly #events: LiveEvent[] = [];
+  #widthMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** reaching back is done by one reader at a time */
+  #reaching: Promise<void> = Promise.resolve();
 
-  constructor(snapshot: Snapshot, work: OwnWork, options: ChannelOptions) {
-    this.#snapshot = snapshot;
+  constructor(source: LiveSource, work: OwnWork, options: ChannelOptions) {
+    this.#source = source;
     this.#work = work;
     this.#options = options;
   }
 
-  /** Reckon for the first time. Rejects when this filter cannot be answered. */
+  /** Reckon the latest window that is over. Rejects when this filter cannot be answered. */
   async begin(): Promise<void> {
-    this.#publish('traffic', await this.#snapshot(this.#work.signal));
+    const { signal } = this.#work;
+    this.#widthMs = await this.#source.width(signal);
+    const end = await this.#end();
+    if (end !== null) this.#events.push(await this.#eventOf(end - this.#widthMs));
     this.#schedule(performance.now());
   }
 
   /**
-   * Add a reader; it is given the latest event, or what it missed since `lastEventId`.
+   * Have the windows from this time on, for a reader that has those before: as far as `windowsBackMax` windows back.
+   * @param afterMs packet time; a window that began before it is not wanted
+   */
+  reachBack(afterMs: number): Promise<void> {
+    const reach = this.#reaching.then(() => this.#reachBack(afterMs));
+    this.#reaching = reach.catch(() => {});
+    return reach;
+  }
+
+  /**
+   * Add a reader; it is given the latest event, or those that begin at `afterMs` or later.
    * @returns a function that takes it off again
    */
-  subscribe(subscriber: Subscriber, lastEventId: string | undefined): () => void {
-    const seen = this.#events.findIndex(({ id }) => id === lastEventId);
-    const missed = seen >= 0 ? this.#events.slice(seen + 1) : this.#events.slice(-1);
-    this.#subscribers.add(subscriber);
-    for (const event of missed) if (!subscriber(event)) break;
+  subscribe(subscriber: Subscriber, afterMs: number | undefined): () => void {
+    const missed =
+      afterMs === undefined ? this.#events.slice(-1) : this.#events.filter(({ fromMs }) => fromMs >= afterMs);
+    this.#subscribers.set(subscriber, afterMs ?? 0);
+    const [first] = missed;
+    const wanted = afterMs === undefined ? undefined : this.#aligned(afterMs);
+    if (first && wanted !== undefined && first.fromMs > wanted) subscriber(skippedText(wanted, first.fromMs));
+    for (const { text } of missed) if (!subscriber(text)) break;
     return () => void this.#subscribers.delete(subscriber);
   }
 
@@ -66,6 +103,27 @@ export class Channel {
     clearTimeout(this.#timer);
     this.#work.end();
     this.#subscribers.clear();
+  }
+
+  /** The first window that begins at this time or later. */
+  #aligned(ms: number): number {
+    return Math.ceil(ms / this.#widthMs) * this.#widthMs;
+  }
+
+  /** Where the last window ends that is over; null when nothing is stored. */
+  async #end(): Promise<number | null> {
+    const closed = await this.#source.closed(this.#widthMs, this.#work.signal);
+    return closed === null ? null : Math.floor(closed / this.#widthMs) * this.#widthMs;
+  }
+
+  async #reachBack(afterMs: number): Promise<void> {
+    const first = this.#events[0]?.fromMs;
+    if (first === undefined) return;
+    const last = this.#events.at(-1)!.toMs;
+    let from = Math.max(this.#aligned(afterMs), last - windowsBackMax * this.#widthMs, 0);
+    const earlier: LiveEvent[] = [];
+    for (; from < first; from += this.#widthMs) earlier.push(await this.#eventOf(from));
+    this.#events.unshift(...earlier);
   }
 
   #schedule(last: number): void {
@@ -77,23 +135,50 @@ export class Channel {
   async #tick(): Promise<void> {
     const begin = performance.now();
     try {
-      this.#publish('traffic', await this.#snapshot(this.#work.signal));
+      await this.#catchUp();
     } catch (error) {
       if (this.#work.signal.aborted) return;
       const known = error instanceof ApiError ? error : new ApiError('internal', 'something failed here', [], error);
-      this.#publish('problem', problem(known.kind, known.message, this.#options.name));
+      // Without an id: who comes again then still says which window was its last.
+      this.#send(`event: problem\ndata: ${JSON.stringify(problem(known.kind, known.message, 'live'))}\n\n`);
     }
     this.#schedule(begin);
   }
 
-  #publish(type: string, data: object): void {
-    this.#sequence += 1;
-    const id = `${this.#options.name}-${this.#sequence}`;
-    const event = { id, text: eventText(id, type, data) };
-    this.#events.push(event);
-    if (this.#events.length > this.#options.eventsMax) this.#events.shift();
-    for (const subscriber of this.#subscribers) {
-      if (!subscriber(event)) this.#subscribers.delete(subscriber);
+  /** An event for each window that came to its end since the last one. */
+  async #catchUp(): Promise<void> {
+    const end = await this.#end();
+    if (end === null) return;
+    const width = this.#widthMs;
+    let next = this.#events.at(-1)?.toMs ?? end - width;
+    if ((end - next) / width > windowsAtOnceMax) {
+      this.#send(skippedText(next, end - width));
+      next = end - width;
+      this.#events.length = 0;
+    }
+    for (; next < end; next += width) {
+      const event = await this.#eventOf(next);
+      this.#events.push(event);
+      if (this.#events.length > windowsBackMax) this.#events.shift();
+      this.#send(event.text, event.fromMs);
+    }
+  }
+
+  async #eventOf(fromMs: number): Promise<LiveEvent> {
+    const toMs = fromMs + this.#widthMs;
+    const data = await this.#source.window(fromMs, toMs, this.#work.signal);
+    const text = `event: traffic\nid: ${idOf(toMs)}\ndata: ${JSON.stringify(data)}\n\n`;
+    return { fromMs, toMs, text };
+  }
+
+  /** @param fromMs where its window begins; absent: it is for everybody */
+  #send(text: string, fromMs = Infinity): void {
+    for (const [subscriber, afterMs] of this.#subscribers) {
+      if (fromMs >= afterMs && !subscriber(text)) this.#subscribers.delete(subscriber);
     }
   }
 }
+
+/** Windows that are in the store, but in no event. */
+const skippedText = (fromMs: number, toMs: number): string =>
+  `event: skipped\nid: ${idOf(toMs)}\ndata: ${JSON.stringify({ from: fromMs, to: toMs })}\n\n`;

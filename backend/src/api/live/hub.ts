@@ -2,16 +2,15 @@
  * All live views of the process: a channel for each filter that somebody looks at, and bounds on both. Readers that are too
  * slow are let go and counted, never buffered without end.
  */
-import { randomUUID } from 'node:crypto';
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { ApiError } from '../problem.js';
 import type { OwnWork } from '../runner.js';
 import { Channel } from './channel.js';
-import type { Snapshot } from './channel.js';
+import type { LiveSource } from './channel.js';
 
 export interface LiveLimits {
-  /** milliseconds between events */
+  /** milliseconds between looks at whether another window is over */
   readonly intervalMs: number;
   /** readers at once, of all filters */
   readonly subscribersMax: number;
@@ -26,16 +25,13 @@ export interface LiveLimits {
 }
 
 export const defaultLiveLimits: LiveLimits = {
-  intervalMs: 1_000,
+  intervalMs: 500,
   subscribersMax: 64,
   filtersMax: 16,
   bufferedBytesMax: 256 * 1024,
   lifetimeMs: 15 * 60_000,
   heartbeatMs: 15_000,
 };
-
-/** Events kept for readers that reconnect: a minute's. */
-const eventsMax = 60;
 
 /** A connection, as the hub sees it. */
 export interface Reader {
@@ -83,9 +79,10 @@ export class LiveHub {
    * Look at a filter. Resolves when its first event is there; then `attach` gives a reader its events until `detach`.
    * Rejects with `overloaded` at the bounds, and with what is wrong with the filter.
    * @param key equal for equal filters
-   * @param snapshot makes what reckons its events, @param work the frame in which it does; called for the first reader only
+   * @param source makes what reckons its events, @param work the frame in which it does; called for the first reader only
+   * @param afterMs the reader has what was before; its first event begins there. Absent: it begins with the latest
    */
-  async open(key: string, snapshot: () => Snapshot, work: () => OwnWork) {
+  async open(key: string, source: () => LiveSource, work: () => OwnWork, afterMs?: number) {
     const { subscribersMax, filtersMax, intervalMs } = this.#limits;
     if (this.#stopped) throw new ApiError('unavailable', 'the server is stopping');
     if (this.#admitted >= subscribersMax) {
@@ -99,8 +96,9 @@ export class LiveHub {
     }
     let entry = this.#entries.get(key);
     if (!entry) {
-      const channel = new Channel(snapshot(), work(), { intervalMs, eventsMax, name: randomUUID().slice(0, 8) });
+      const channel = new Channel(source(), work(), { intervalMs });
       entry = { channel, ready: channel.begin(), waiting: 0 };
+      entry.ready.catch(() => {}); // who waits for it is told
       this.#entries.set(key, entry);
     }
     const looked = entry;
@@ -118,18 +116,18 @@ export class LiveHub {
     };
     try {
       await looked.ready;
+      if (afterMs !== undefined) await looked.channel.reachBack(afterMs);
     } catch (error) {
       leave();
       throw error;
     }
     return {
       leave,
-      attach: (reader: Reader, lastEventId: string | undefined): (() => void) =>
-        this.#attach(looked.channel, reader, lastEventId, leave),
+      attach: (reader: Reader): (() => void) => this.#attach(looked.channel, reader, afterMs, leave),
     };
   }
 
-  #attach(channel: Channel, reader: Reader, lastEventId: string | undefined, leave: () => void): () => void {
+  #attach(channel: Channel, reader: Reader, afterMs: number | undefined, leave: () => void): () => void {
     const { bufferedBytesMax, heartbeatMs, lifetimeMs } = this.#limits;
     let written = performance.now();
     const drop = (): false => {
@@ -152,12 +150,12 @@ export class LiveHub {
       reader.end();
     };
     this.#readers.add(reader);
-    off = channel.subscribe((event) => {
+    off = channel.subscribe((text) => {
       if (reader.buffered() > bufferedBytesMax) return drop();
       written = performance.now();
-      reader.write(event.text);
+      reader.write(text);
       return true;
-    }, lastEventId);
+    }, afterMs);
     return detach;
   }
 

@@ -8,6 +8,8 @@ import { createApi } from '../server.js';
 import { liveEventSchema } from '../schemas/index.js';
 import { openTestApi } from '../testing.js';
 import type { TestApi } from '../testing.js';
+import { Channel, timeOfEventId } from './channel.js';
+import type { LiveSource } from './channel.js';
 import { LiveHub, defaultLiveLimits } from './hub.js';
 import type { Reader } from './hub.js';
 
@@ -56,7 +58,19 @@ const row = (second: number, bytes: number) => ({
   bytes,
 });
 
+let metrics: Registry;
+const readers = (): number => readersNow;
+let readersNow = 0;
+async function eventually(check: () => boolean): Promise<void> {
+  for (;;) {
+    readersNow = Number(/ (\d+)$/.exec((await metrics.getSingleMetricAsString('netspectra_live_readers')).trim())?.[1]);
+    if (check()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 beforeAll(async () => {
+  metrics = new Registry();
   t = await openTestApi(
     {
       p1: {
@@ -83,7 +97,7 @@ beforeAll(async () => {
     },
     {
       config: { live: { intervalMs: 20, subscribersMax: 3, filtersMax: 2 } },
-      deps: { status: () => ({ dependencies: [], watermarkMs }) },
+      deps: { metrics, status: () => ({ dependencies: [], watermarkMs }) },
     },
   );
   ({ address } = await t.api.start());
@@ -114,13 +128,32 @@ describe('GET /api/v1/live', () => {
     expect(validate(event?.data), JSON.stringify(validate.errors)).toBe(true);
   });
 
-  test('goes on, with rising ids, and gives what was missed to who comes again', async () => {
-    const other = events('/api/v1/live', 12);
-    const first = await events('/api/v1/live', 3);
-    const again = await events('/api/v1/live', 2, { 'last-event-id': first[1]!.id });
-    expect(again[0]?.id).toBe(first[2]?.id);
-    expect(again[1]?.id).not.toBe(first[2]?.id);
-    expect(new Set((await other).map(({ id }) => id)).size).toBe(12);
+  test('each second once and in order while it goes on; who comes again, or has the past, continues where it was', async () => {
+    const seconds = (found: readonly Event[]) => found.map(({ data }) => (data.rates!['from']! - start * 1000) / 1000);
+    watermarkMs = (start + 9) * 1000;
+    try {
+      const other = events('/api/v1/live', 6);
+      const first = events('/api/v1/live?since=' + (start + 5) * 1000, 6);
+      await eventually(() => readers() === 2);
+      watermarkMs = (start + 11) * 1000 + 999;
+      const found = await first;
+      expect(seconds(found)).toEqual([5, 6, 7, 8, 9, 10]);
+      expect(found.map(({ id }) => id)).toEqual([6, 7, 8, 9, 10, 11].map((second) => `w${(start + second) * 1000}`));
+      expect(found[3]?.data.rates).toMatchObject({ bits_per_second: 8000, packets_per_second: 10 });
+      // The stream of the other is still open: it is given what comes, and what was missed is had of the store.
+      const again = await events('/api/v1/live', 3, { 'last-event-id': found[1]!.id });
+      expect(seconds(again)).toEqual([7, 8, 9]);
+      watermarkMs = (start + 14) * 1000;
+      expect(seconds(await other)).toEqual([8, 9, 10, 11, 12, 13]);
+    } finally {
+      watermarkMs = null;
+    }
+  });
+
+  test('a reader that was away for too long is told which seconds it does not get', async () => {
+    const [first, second] = await events('/api/v1/live?since=' + (start - 1000) * 1000, 2);
+    expect(first).toMatchObject({ type: 'skipped', data: { from: (start - 1000) * 1000 } });
+    expect(first?.data['to']).toBe(second?.data.rates!['from']);
   });
 
   test('a filter narrows all of it', async () => {
@@ -188,14 +221,21 @@ describe('hub', () => {
     end: () => (state.ended = true),
   });
 
+  /** A window of a millisecond ends at each look. */
+  const endless =
+    (window: (fromMs: number, toMs: number, signal: AbortSignal) => Promise<object>) => (): LiveSource => {
+      let end = 0;
+      return { width: async () => 1, closed: async () => (end += 1), window };
+    };
+
   test('a reader that does not read is let go and counted; the others read on', async () => {
     const metrics = new Registry();
     const hub = new LiveHub(metrics, { ...defaultLiveLimits, intervalMs: 1 });
     const slow = { buffered: 0, ended: false, written: [] as string[] };
     const quick = { buffered: 0, ended: false, written: [] as string[] };
-    const snapshot = () => async () => ({ time: 1 });
-    (await hub.open('', snapshot, work)).attach(reader(slow), undefined);
-    (await hub.open('', snapshot, work)).attach(reader(quick), undefined);
+    const snapshot = endless(async () => ({ time: 1 }));
+    (await hub.open('', snapshot, work)).attach(reader(slow));
+    (await hub.open('', snapshot, work)).attach(reader(quick));
     slow.buffered = defaultLiveLimits.bufferedBytesMax + 1;
     while (!slow.ended) await new Promise((resolve) => setImmediate(resolve));
     const seen = quick.written.length;
@@ -214,15 +254,15 @@ describe('hub', () => {
     const open = async () => {
       const view = await hub.open(
         'f',
-        () => async (signal) => {
+        endless(async (_from, _to, signal) => {
           reckoned += 1;
           ended.push(signal);
           return {};
-        },
+        }),
         work,
       );
       const state = { buffered: 0, ended: false, written: [] as string[] };
-      return { state, detach: view.attach(reader(state), undefined) };
+      return { state, detach: view.attach(reader(state)) };
     };
     const [a, b] = await Promise.all([open(), open()]);
     while (a.state.written.length < 5) await new Promise((resolve) => setImmediate(resolve));
@@ -238,23 +278,101 @@ describe('hub', () => {
   test('a failure of the store is an event, and the view goes on', async () => {
     const hub = new LiveHub(new Registry(), { ...defaultLiveLimits, intervalMs: 1 });
     let calls = 0;
+    const windows: number[] = [];
     const view = await hub.open(
       '',
-      () => async () => {
+      endless(async (fromMs) => {
         calls += 1;
         if (calls === 2) throw new ApiError('unavailable', 'the store does not answer');
+        windows.push(fromMs);
         return {};
-      },
+      }),
       work,
     );
     const state = { buffered: 0, ended: false, written: [] as string[] };
-    const detach = view.attach(reader(state), undefined);
+    const detach = view.attach(reader(state));
     while (state.written.length < 3) await new Promise((resolve) => setImmediate(resolve));
     detach();
     expect(state.written.map((text) => /^event: (\w+)/.exec(text)?.[1]).slice(0, 3)).toEqual([
       'traffic',
       'problem',
       'traffic',
+    ]);
+    expect(windows.slice(0, 3), 'the window that failed is asked for again').toEqual([0, 1, 2]);
+    expect(state.written[1], 'a problem does not move what was seen').not.toContain('id:');
+  });
+});
+
+describe('channel', () => {
+  const work = { signal: new AbortController().signal, end: () => undefined };
+  const idOf = (text: string) => /^id: (.*)$/m.exec(text)?.[1];
+
+  test('windows that end while a reader reaches back come once, behind the earlier ones', async () => {
+    let closed = 100;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const channel = new Channel(
+      {
+        width: async () => 10,
+        closed: async () => closed,
+        window: async (fromMs) => (fromMs === 60 ? held.then(() => ({})) : {}),
+      },
+      work,
+      { intervalMs: 1 },
+    );
+    await channel.begin();
+    const texts: string[] = [];
+    channel.subscribe((text) => texts.push(text) > 0, undefined);
+    const reached = channel.reachBack(55);
+    closed = 135;
+    while (texts.length < 4) await new Promise((resolve) => setImmediate(resolve));
+    release();
+    await reached;
+    const back: string[] = [];
+    channel.subscribe((text) => back.push(text) > 0, 55);
+    channel.end();
+    expect(back.map(idOf)).toEqual(['w70', 'w80', 'w90', 'w100', 'w110', 'w120', 'w130']);
+    expect(texts.map(idOf)).toEqual(['w100', 'w110', 'w120', 'w130']);
+  });
+
+  test('a reader that is ahead, because it was at another process before, is given nothing twice', async () => {
+    let closed = 100;
+    const channel = new Channel({ width: async () => 10, closed: async () => closed, window: async () => ({}) }, work, {
+      intervalMs: 1,
+    });
+    await channel.begin();
+    await channel.reachBack(130);
+    const [behind, ahead]: [string[], string[]] = [[], []];
+    channel.subscribe((text) => behind.push(text) > 0, undefined);
+    channel.subscribe((text) => ahead.push(text) > 0, 130);
+    closed = 150;
+    while (behind.length < 6) await new Promise((resolve) => setImmediate(resolve));
+    channel.end();
+    expect(ahead.map(idOf)).toEqual(['w140', 'w150']);
+  });
+
+  test('when a capture of the past is read, the last window stands for all, and says so', async () => {
+    let closed = 100;
+    const channel = new Channel({ width: async () => 10, closed: async () => closed, window: async () => ({}) }, work, {
+      intervalMs: 1,
+    });
+    await channel.begin();
+    const texts: string[] = [];
+    channel.subscribe((text) => texts.push(text) > 0, undefined);
+    closed = 10_000;
+    while (texts.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    channel.end();
+    expect(texts[1]).toBe('event: skipped\nid: w9990\ndata: {"from":100,"to":9990}\n\n');
+    expect(idOf(texts[2]!)).toBe('w10000');
+  });
+
+  test('an id that is not one of ours says nothing', () => {
+    expect(['w1700000000000', 'w', 'w-1', '1f0c3a52-17', undefined].map(timeOfEventId)).toEqual([
+      1_700_000_000_000,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
     ]);
   });
 });

@@ -3,12 +3,13 @@ import { Type } from '@sinclair/typebox';
 import type { FastifyReply } from 'fastify';
 import { LiveHub, defaultLiveLimits } from '../live/hub.js';
 import type { Reader } from '../live/hub.js';
-import { liveSnapshot } from '../live/snapshot.js';
-import type { AskLive } from '../live/snapshot.js';
+import { timeOfEventId } from '../live/channel.js';
+import { sharedFrontier } from '../live/frontier.js';
+import { liveWindows } from '../live/windows.js';
+import type { AskLive } from '../live/windows.js';
 import { answerQuery, checkQuery, compileFilter } from '../planner/index.js';
 import { liveEventSchema, liveQuerystring, streamAnswers } from '../schemas/index.js';
 import type { App, RouteContext } from './context.js';
-import { askTrust } from './meta.js';
 
 /** Begin the stream on the bare response; Fastify is done with it. */
 function begin(reply: FastifyReply): Reader {
@@ -32,12 +33,11 @@ function begin(reply: FastifyReply): Reader {
 }
 
 export function liveRoute(app: App, context: RouteContext): void {
-  const { runner, windows, status, live } = context;
+  const { runner, windows, live } = context;
   const limits = { ...defaultLiveLimits, ...live };
   const hub = new LiveHub(context.metrics, limits);
   app.addHook('preClose', async () => hub.stop());
-  const watermark = async (signal: AbortSignal): Promise<number | null> =>
-    status().watermarkMs ?? (await askTrust(context, { fromMs: 0, toMs: 1 }, signal)).watermarkMs;
+  const frontier = sharedFrontier(context, limits.intervalMs);
   app.get(
     '/api/v1/live',
     {
@@ -45,10 +45,11 @@ export function liveRoute(app: App, context: RouteContext): void {
       exposeHeadRoute: false,
       schema: {
         tags: ['live'],
-        summary: 'What happens now, once a second, as server-sent events',
+        summary: 'What happens now, second by second, as server-sent events',
         description:
-          'Events of type `traffic`: rates, protocols, applications and top talkers of the newest whole window; of type `problem` when ' +
-          'the store fails. A stream ends after 15 minutes and a client that connects again with `Last-Event-ID` gets what it missed.',
+          'One event of type `traffic` for each second once all of it is stored, in order: rates, protocols, applications and top ' +
+          'talkers, as a query for that second answers; of type `skipped` for seconds that have none, of type `problem` when the ' +
+          'store fails. A stream ends after 15 minutes and a client that connects again with `Last-Event-ID` gets what it missed.',
         querystring: liveQuerystring,
         headers: Type.Object({
           'last-event-id': Type.Optional(Type.String({ maxLength: 64, description: '`id` of the last event seen' })),
@@ -65,14 +66,15 @@ export function liveRoute(app: App, context: RouteContext): void {
           limits: context.limits,
           watermarkMs: range.toMs,
         });
-      const deps = { ask, windows, watermark };
+      const deps = { ask, windows, frontier };
       const view = await hub.open(
         filter,
-        () => liveSnapshot(deps, filter),
+        () => liveWindows(deps, filter),
         () => runner.ownWork(),
+        timeOfEventId(request.headers['last-event-id']) ?? request.query.since,
       );
       if (reply.raw.destroyed) return view.leave();
-      const detach = view.attach(begin(reply), request.headers['last-event-id']);
+      const detach = view.attach(begin(reply));
       reply.raw.once('close', detach);
     },
   );
