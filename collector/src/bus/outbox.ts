@@ -140,7 +140,9 @@ class Outbox implements Publisher {
       if (this.closed) return;
       const message = this.spool.peek();
       if (!message) {
-        if (this.spooling) this.log.info({}, 'everything that waited on disk is with the bus or on its way');
+        // Not before it is confirmed: a bus that just keeps up would be told away and back at every other message.
+        if (!this.spooling || this.spool.state.records > 0) return;
+        this.log.info({}, 'everything that waited on disk is with the bus');
         this.spooling = false;
         return;
       }
