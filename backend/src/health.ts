@@ -78,6 +78,7 @@ const oneLine = (text: string): string => text.replace(/\s+/g, ' ').slice(0, det
 
 /** Asks checks, all at once and each with its time; answers of the last second are used again. Never rejects. */
 export class HealthChecks {
+  private settled: HealthReport | null = null;
   private last: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
 
   /**
@@ -93,9 +94,17 @@ export class HealthChecks {
   report(): Promise<HealthReport> {
     const now = performance.now();
     if (this.last && now - this.last.at < (this.times.fresh ?? freshMilliseconds)) return this.last.report;
-    const report = Promise.all(this.checks.map((check) => this.ask(check))).then(healthOf);
+    const report = Promise.all(this.checks.map((check) => this.ask(check))).then(
+      (found) => (this.settled = healthOf(found)),
+    );
     this.last = { at: now, report };
     return report;
+  }
+
+  /** What was found last, at once; asks again for the next time. null: nothing yet. */
+  latest(): HealthReport | null {
+    void this.report();
+    return this.settled;
   }
 
   private async ask({ name, check }: DependencyCheck): Promise<DependencyStatus> {

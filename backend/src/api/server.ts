@@ -14,8 +14,10 @@ import fastify from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Registry } from 'prom-client';
+import type { CaptureControl } from '../capture-rules/index.js';
 import type { HostLookup } from '../enrichment/index.js';
 import { UserError } from '../errors.js';
+import type { Realtime } from '../realtime/index.js';
 import { addCaching } from './caching.js';
 import { answerClientError } from './client-errors.js';
 import { watchConnections } from './connections.js';
@@ -89,6 +91,10 @@ export interface ApiDeps {
   readonly management?: Management;
   /** what is known about addresses; without it GET /hosts/{address} answers 503 */
   readonly hosts?: HostLookup;
+  /** what happens now, by the engines of this process or by Redis; without it the store answers */
+  readonly realtime?: Realtime;
+  /** brings capture rules to probes, and hears how they are; without it probes are known from the store only */
+  readonly captureControl?: CaptureControl;
   /** names the client of a request, for fair turns; the default is its token, certificate or address */
   readonly clientOf?: ClientOf;
 }

@@ -5,5 +5,4 @@ export { RuleKeeper } from './rule-keeper.js';
 export { compareVersions, versionOf } from './version.js';
 export type { RulesRevision } from './version.js';
 export { RuleDirector } from './rule-director.js';
-export type { LiveProbe } from './rule-director.js';
-export { fits } from './wanted-rules.js';
+export type { CaptureControl, LiveProbe } from './rule-director.js';

@@ -35,6 +35,14 @@ export interface LiveProbe {
   readonly error: string;
 }
 
+/** What the API needs of it. */
+export interface CaptureControl {
+  /** A rule was made, changed or deleted here: every live probe is told at once. Never rejects. */
+  changed(): Promise<void>;
+  /** Every probe that was heard in the last hour, by id. */
+  probes(): ReadonlyMap<string, LiveProbe>;
+}
+
 export interface DirectorCounters {
   /** control messages sent */
   sent: number;
@@ -63,7 +71,7 @@ interface Known {
   sentVersion: string;
 }
 
-export class RuleDirector {
+export class RuleDirector implements CaptureControl {
   readonly counters: DirectorCounters = {
     sent: 0,
     refused: { too_large: 0, malformed: 0, foreign: 0, too_many: 0 },
@@ -96,19 +104,11 @@ export class RuleDirector {
     await this.reading;
   }
 
-  /** A rule was made, changed or deleted here: every live probe is told at once. Never rejects. */
   changed(): Promise<void> {
     this.again = true;
     return this.refresh();
   }
 
-  /** The probe as it was heard last; undefined when it was not in the last hour. */
-  probe(id: string): LiveProbe | undefined {
-    const known = this.known.get(id);
-    return known && this.shown(id, known);
-  }
-
-  /** Every probe that was heard in the last hour, by id. */
   probes(): ReadonlyMap<string, LiveProbe> {
     return new Map([...this.known].map(([id, known]) => [id, this.shown(id, known)]));
   }

@@ -2,12 +2,13 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createApi } from '../api/index.js';
-import type { Api, ApiDeps } from '../api/index.js';
+import type { Api, ApiDeps, StatusProvider } from '../api/index.js';
 import type { Config } from '../config/index.js';
 import { openStore } from '../storage/index.js';
 import type { Store, StoreTarget } from '../storage/index.js';
 import { guardApi } from './access.js';
 import type { ApiGuard } from './access.js';
+import { openApiBus, registerApiBusMetrics } from './api-bus.js';
 import { version } from './process.js';
 
 function storeTarget({ storage }: Config): StoreTarget {
@@ -40,17 +41,26 @@ export type ServiceDeps = Omit<ApiDeps, 'store' | 'management' | 'logger' | 'ver
   readonly metrics: Registry;
 };
 
+export interface Service {
+  readonly api: Api;
+  readonly guard: ApiGuard;
+  /** Ends the connection to the bus, where there is one; after the API has stopped. */
+  close(): Promise<void>;
+}
+
 /** The API over a store, guarded as the configuration says. Nothing listens before `api.start()`. */
-export function serviceOf(
-  config: Config,
-  store: Store,
-  logger: Logger,
-  deps: ServiceDeps,
-): { readonly api: Api; readonly guard: ApiGuard } {
+export function serviceOf(config: Config, store: Store, logger: Logger, deps: ServiceDeps): Service {
   const { windows } = config.engine;
   const guard = guardApi(config, store, logger);
+  const bus = openApiBus(config, guard.management.captureRules, logger);
+  registerApiBusMetrics(deps.metrics, () => bus?.director);
+  const status: StatusProvider = () => {
+    const told = deps.status();
+    return bus ? { ...told, dependencies: [...told.dependencies, bus.status()] } : told;
+  };
+  const control = bus ? { captureControl: bus.director } : {};
   const api = createApi(
-    { ...deps, store, management: guard.management, logger, version },
+    { ...deps, ...control, status, store, management: guard.management, logger, version },
     {
       listen: config.api.listen,
       access: guard.access,
@@ -69,5 +79,5 @@ export function serviceOf(
       },
     },
   );
-  return { api, guard };
+  return { api, guard, close: async () => bus?.close() };
 }

@@ -1,6 +1,7 @@
 /** /api/v1/capture-rules: what probes take, leave out, sample or keep more of. */
 import { captureFilter } from '@netspectra/query';
-import { compileFilter } from '../planner/index.js';
+import { compileFilter, filterErrors } from '../planner/index.js';
+import { ApiError } from '../problem.js';
 import {
   captureRuleBodySchema,
   captureRuleHistorySchema,
@@ -28,7 +29,9 @@ export function captureRulesRoutes(app: App, context: RouteContext): void {
     noun: 'capture rule',
     one: 'a capture rule',
     listKey: 'captureRules',
-    description: '`kernel` of the answer says whether the filter can run in the kernel, and if not, why.',
+    description:
+      'Probes on the bus have it a moment later (`api.bus`); `GET /api/v1/probes` says which do. A filter that a single ' +
+      'packet cannot answer is refused. `kernel` says what of the filter runs in the kernel.',
     schemas: {
       body: captureRuleBodySchema,
       answer: captureRuleSchema,
@@ -38,7 +41,15 @@ export function captureRulesRoutes(app: App, context: RouteContext): void {
     },
     keys: captureRuleKeys,
     store: () => managementOf(context).captureRules,
-    check: ({ filter }) => void compileFilter(filter, '#/filter'),
+    check: ({ filter }) => {
+      void compileFilter(filter, '#/filter');
+      const result = captureFilter(filter);
+      if (!result.ok) {
+        const errors = filterErrors(result.reasons, '#/filter');
+        throw new ApiError('filter', `the filter is none for packets: ${errors[0]?.detail ?? ''}`, errors);
+      }
+    },
+    changed: () => void context.captureControl?.changed(),
     more: ({ filter }) => ({ kernel: kernelOf(filter) }),
   });
 }

@@ -3,8 +3,10 @@ import type { FastifyInstance, FastifyBaseLogger, RawServerDefault } from 'fasti
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Registry } from 'prom-client';
+import type { CaptureControl } from '../../capture-rules/index.js';
 import type { HostLookup } from '../../enrichment/index.js';
 import type { Management } from '../../management/index.js';
+import type { Realtime } from '../../realtime/index.js';
 import type { LiveLimits } from '../live/hub.js';
 import type { TableWindows } from '../planner/index.js';
 import type { QueryRunner } from '../runner.js';
@@ -27,6 +29,10 @@ export interface RouteContext {
   readonly version: string;
   readonly management?: Management;
   readonly hosts?: HostLookup;
+  /** what happens now; without it the store answers */
+  readonly realtime?: Realtime;
+  /** brings capture rules to probes, and hears them; absent without a bus */
+  readonly captureControl?: CaptureControl;
   readonly live?: Partial<LiveLimits>;
 }
 

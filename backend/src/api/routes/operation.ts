@@ -1,6 +1,8 @@
 /** Health, readiness, metrics and the OpenAPI document. */
 import { markRegistry } from '../caching.js';
-import { whenClosed } from '../connections.js';
+import { HealthChecks, healthLevel, readyText } from '../../health.js';
+import type { DependencyStatus } from '../../health.js';
+import { schemaVersion } from '../../storage/index.js';
 import { ApiError } from '../problem.js';
 import { answers, healthResponseSchema, openApiResponseSchema, textAnswers } from '../schemas/index.js';
 import type { App, RouteContext } from './context.js';
@@ -11,7 +13,8 @@ const readyAnswers: Record<string, object> = {
 };
 
 export function operationRoutes(app: App, context: RouteContext): void {
-  const { runner, status, metrics, version } = context;
+  const { status, metrics, version } = context;
+  const checks = new HealthChecks([{ name: 'store', check: (signal) => storeStatus(context, signal) }]);
   app.get(
     '/healthz',
     {
@@ -19,14 +22,17 @@ export function operationRoutes(app: App, context: RouteContext): void {
       schema: {
         tags: ['operation'],
         summary: 'Is the process alive, and what is it doing',
-        description: 'Answers as long as the process runs, without asking the store.',
+        description:
+          'Answers 200 as long as the process runs, and does not wait for the store: `dependencies` is what was found ' +
+          'last, and `status` how well it works (`warn`, `error`: as /readyz says). Restart by this, alert by /readyz.',
         response: answers('Alive', healthResponseSchema),
       },
     },
     async (_request, reply) => {
-      const { dependencies, watermarkMs } = status();
+      const { dependencies: own, watermarkMs } = status();
+      const dependencies = [...(checks.latest()?.dependencies ?? []), ...own];
       return reply.send({
-        status: 'ok',
+        status: healthLevel(dependencies),
         version,
         uptime_seconds: Math.round(process.uptime()),
         dependencies,
@@ -40,33 +46,21 @@ export function operationRoutes(app: App, context: RouteContext): void {
       config: { role: 'public' },
       schema: {
         tags: ['operation'],
-        summary: 'Can it answer: one line per dependency, 503 when one of them cannot',
-        description: 'Asks the store. Its question does not wait behind those of clients.',
+        summary: 'Can it answer: one line per dependency, 503 when one that is needed cannot',
+        description:
+          'Lines are `name: ok|warn|failed: detail`; what it can do without is `warn`. Asks the store, at most once a ' +
+          'second and for two seconds; its question does not wait behind those of clients.',
         response: readyAnswers,
       },
     },
     async (_request, reply) => {
-      const begin = performance.now();
-      // The server's own question: a client that asks much must not make the process look unready.
-      const { signal, end } = runner.ownWork();
-      whenClosed(reply, end);
-      const store = await runner.run('none', { sql: 'SELECT 1 AS one', params: {} }, signal).then(
-        () => ({ name: 'store', ok: true, detail: `answers in ${Math.round(performance.now() - begin)} ms` }),
-        (error: unknown) => ({
-          name: 'store',
-          ok: false,
-          detail: error instanceof ApiError ? error.message : 'does not answer',
-        }),
-      );
-      const all = [store, ...status().dependencies];
-      const lines = all.map(
-        ({ name, ok, detail }) => `${name}: ${ok ? 'ok' : 'failed'}: ${detail.replace(/\s+/g, ' ')}`,
-      );
+      const { dependencies: found } = await checks.report();
+      const dependencies: readonly DependencyStatus[] = [...found, ...status().dependencies];
       return reply
-        .code(all.every(({ ok }) => ok) ? 200 : 503)
+        .code(healthLevel(dependencies) === 'error' ? 503 : 200)
         .type('text/plain; charset=utf-8')
         .serializer((text: string) => text)
-        .send(`${lines.join('\n')}\n`);
+        .send(readyText(dependencies));
     },
   );
   app.get(
@@ -102,4 +96,31 @@ export function operationRoutes(app: App, context: RouteContext): void {
       return reply.send(app.swagger());
     },
   );
+}
+
+/** Does the store answer, and is its schema ours. The server's own question: a client that asks much does not make it wait. */
+async function storeStatus({ runner }: RouteContext, aborted: AbortSignal): Promise<Omit<DependencyStatus, 'name'>> {
+  const begin = performance.now();
+  const { signal, end } = runner.ownWork();
+  aborted.addEventListener('abort', end, { once: true });
+  try {
+    const { columns } = await runner.run(
+      'none',
+      { sql: 'SELECT max(version) AS newest FROM schema_migrations', params: {} },
+      signal,
+    );
+    const newest = Number(columns.get('newest')[0]);
+    const detail = `answers in ${Math.round(performance.now() - begin)} ms, schema ${newest}`;
+    if (newest === schemaVersion) return { ok: true, detail };
+    return {
+      ok: false,
+      optional: newest > schemaVersion,
+      detail: `${detail}; this process needs ${schemaVersion}: start it anew in the version of the others`,
+    };
+  } catch (error) {
+    return { ok: false, detail: error instanceof ApiError ? error.message : 'does not answer' };
+  } finally {
+    aborted.removeEventListener('abort', end);
+    end();
+  }
 }

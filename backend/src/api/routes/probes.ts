@@ -1,10 +1,14 @@
 /** GET /api/v1/probes and /engines: who captures and who reckons, how far they are, and what they lost. */
+import type { LiveProbe } from '../../capture-rules/index.js';
+import type { EngineBeat } from '../../realtime/index.js';
 import type { Columns } from '../planner/index.js';
 import { answers, enginesResponseSchema, probesResponseSchema } from '../schemas/index.js';
 import type { App, RouteContext } from './context.js';
 
 /** Sources that are listed of a probe. */
 const sourcesMax = 20;
+/** Engines that are listed. */
+const enginesMax = 1_000;
 /** Probes that are listed. */
 const probesMax = 1_000;
 
@@ -80,6 +84,70 @@ function probeOf(columns: Columns, row: number) {
   };
 }
 
+/** What a probe says of itself, as it is answered. */
+function liveOf({ status, heardAt, live, wanted, error }: LiveProbe) {
+  const { health, capture_rules: rules } = status;
+  const state = error !== '' ? 'failed' : rules.version === wanted || wanted === '' ? 'applied' : 'pending';
+  return {
+    state: live ? 'live' : 'silent',
+    heard: heardAt,
+    health: health.status,
+    dependencies: health.dependencies,
+    lost_share: health.lostShare,
+    interfaces: status.interfaces,
+    filter: status.filter,
+    capture_rules: {
+      state,
+      rules: rules.rules,
+      applied: rules.version,
+      wanted,
+      error,
+      refused: rules.refused,
+    },
+    packets: status.received,
+    bytes: status.bytes,
+    drops: {
+      kernel: status.kernelDropped,
+      filtered: status.filtered,
+      undecodable: status.undecodable,
+      publish: status.publishDropped,
+    },
+    held: status.held,
+    cpu_seconds: status.cpu_seconds,
+    memory_bytes: status.memory_bytes,
+  };
+}
+
+/** A probe of which nothing is stored yet. */
+const unstored = (id: string) => ({
+  id,
+  last_seen: null,
+  lag_seconds: null,
+  first_packet: null,
+  last_packet: null,
+  packets: 0,
+  bytes: 0,
+  decoded: 0,
+  drops: { kernel: 0, filtered: 0, undecodable: 0 },
+  undecodable_reasons: {},
+  late_packets: 0,
+  flows_folded: 0,
+  flows_live: 0,
+  sources: [],
+});
+
+/** What the store knows and what probes say of themselves, by id. */
+async function allProbes(context: RouteContext, signal: AbortSignal) {
+  const heard = context.captureControl?.probes() ?? new Map<string, LiveProbe>();
+  const stored = await askProbes(context, signal);
+  const known = new Set(stored.map(({ id }) => id));
+  const others = [...heard.keys()].filter((id) => !known.has(id)).sort();
+  return [...stored, ...others.map(unstored)].slice(0, probesMax).map((probe) => {
+    const live = heard.get(probe.id);
+    return { ...probe, live: live ? liveOf(live) : null };
+  });
+}
+
 async function askProbes({ runner }: RouteContext, signal: AbortSignal) {
   const params = { rows: probesMax };
   const [probes, sources] = await Promise.all([
@@ -107,6 +175,22 @@ async function askProbes({ runner }: RouteContext, signal: AbortSignal) {
   });
 }
 
+/** An engine of another process, as it told real-time state. */
+const engineOf = (engine: EngineBeat) => ({
+  id: engine.id,
+  state: engine.state,
+  source: engine.source,
+  workers: engine.workers,
+  packets_read: engine.packetsRead,
+  packets_stored: engine.packetsStored,
+  bytes_stored: engine.bytesStored,
+  flows_live: engine.flowsLive,
+  watermark: engine.watermarkMs,
+  lag_seconds: secondsSince(engine.watermarkMs),
+  memory_bytes: engine.memoryBytes,
+  limits: engine.limits,
+});
+
 export function probesRoutes(app: App, context: RouteContext): void {
   const { runner, status } = context;
   app.get(
@@ -117,11 +201,12 @@ export function probesRoutes(app: App, context: RouteContext): void {
         tags: ['operation'],
         summary: 'Probes: what they read, how far they are, and what they dropped by reason',
         description:
-          'From the accounting rows in the store, so it covers every probe that ever stored something there.',
+          'From the accounting rows in the store, so it covers every probe that ever stored something there; `live` is what ' +
+          'a probe says of itself over the bus (`api.bus`), and which capture rules it has.',
         response: answers('All probes', probesResponseSchema),
       },
     },
-    async (_request, reply) => reply.send({ probes: await askProbes(context, runner.signalOf(reply)) }),
+    async (_request, reply) => reply.send({ probes: await allProbes(context, runner.signalOf(reply)) }),
   );
   app.get(
     '/api/v1/engines',
@@ -129,31 +214,34 @@ export function probesRoutes(app: App, context: RouteContext): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['operation'],
-        summary: 'Engines of this process: state, workers, live flows, memory and lag',
+        summary: 'Engines: state, workers, live flows, memory and lag',
         description:
-          "An API process without an engine answers an empty list; ask the engine's own process, or /api/v1/probes.",
-        response: answers('The engines of this process', enginesResponseSchema),
+          'The one of this process, and with Redis all that told it of themselves in the last ten seconds. Without either the list ' +
+          'is empty: ask /api/v1/probes.',
+        response: answers('The engines', enginesResponseSchema),
       },
     },
     async (_request, reply) => {
       const { engines = [], watermarkMs } = status();
       const probes = engines.length === 0 ? [] : await askProbes(context, runner.signalOf(reply));
-      return reply.send({
-        engines: engines.map((engine) => ({
-          id: engine.id,
-          state: engine.state,
-          source: engine.source,
-          workers: engine.workers,
-          packets_read: engine.packetsRead,
-          packets_stored: engine.packetsStored,
-          bytes_stored: engine.bytesStored,
-          flows_live: probes.find(({ id }) => id === engine.id)?.flows_live ?? 0,
-          watermark: watermarkMs,
-          lag_seconds: secondsSince(watermarkMs),
-          memory_bytes: process.memoryUsage.rss(),
-          limits: engine.limits,
-        })),
-      });
+      const told = await context.realtime?.ask((view) => view.engines());
+      const here = new Set(engines.map(({ id }) => id));
+      const others = (told?.value ?? []).filter(({ id }) => !here.has(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
+      const own = engines.map((engine) => ({
+        id: engine.id,
+        state: engine.state,
+        source: engine.source,
+        workers: engine.workers,
+        packets_read: engine.packetsRead,
+        packets_stored: engine.packetsStored,
+        bytes_stored: engine.bytesStored,
+        flows_live: probes.find(({ id }) => id === engine.id)?.flows_live ?? 0,
+        watermark: watermarkMs,
+        lag_seconds: secondsSince(watermarkMs),
+        memory_bytes: process.memoryUsage.rss(),
+        limits: engine.limits,
+      }));
+      return reply.send({ engines: [...own, ...others.map(engineOf)].slice(0, enginesMax) });
     },
   );
 }

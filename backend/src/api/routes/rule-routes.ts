@@ -53,6 +53,8 @@ export interface RuleKind<Body extends { readonly name: string }, Query extends 
   store(): VersionStore<Body>;
   /** Throws ApiErrors for what the schema cannot say. */
   check(body: Body): void;
+  /** Told after each change that was made. Must not throw. */
+  changed?(): void;
   /** what answers say besides the body */
   more?(body: Body): object;
   /** conditions of the list besides the usual ones, with their bound parameters */
@@ -126,6 +128,7 @@ export function ruleRoutes<Body extends { readonly name: string }, Query extends
     async (request, reply) => {
       const body = checkedBody(request.body);
       const made = await managing(() => kind.store().create(randomUUID(), body, actorOf(request), `${action}.create`));
+      kind.changed?.();
       return sendVersion(reply, made).code(201).header('location', `${url}/${made.id}`).send(answerOf(made));
     },
   );
@@ -164,6 +167,7 @@ export function ruleRoutes<Body extends { readonly name: string }, Query extends
       const body = checkedBody(request.body);
       const { id } = request.params;
       const made = await managing(() => kind.store().update(id, expected, body, actorOf(request), `${action}.update`));
+      kind.changed?.();
       return sendVersion(reply, made).send(answerOf(made));
     },
   );
@@ -182,6 +186,7 @@ export function ruleRoutes<Body extends { readonly name: string }, Query extends
     async (request, reply) => {
       const expected = expectedVersion(request);
       await managing(() => kind.store().remove(request.params.id, expected, actorOf(request), `${action}.delete`));
+      kind.changed?.();
       return reply.code(204).send();
     },
   );

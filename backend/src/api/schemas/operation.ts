@@ -2,10 +2,17 @@
 import { Type } from '@sinclair/typebox';
 
 export const healthResponseSchema = Type.Object({
-  status: Type.Literal('ok'),
+  status: Type.Union([Type.Literal('ok'), Type.Literal('warn'), Type.Literal('error')]),
   version: Type.String(),
   uptime_seconds: Type.Integer(),
-  dependencies: Type.Array(Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.String() })),
+  dependencies: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      ok: Type.Boolean(),
+      optional: Type.Optional(Type.Boolean({ description: 'the process does its work without it' })),
+      detail: Type.String(),
+    }),
+  ),
   watermarkMs: Type.Union([Type.Integer(), Type.Null()]),
 });
 

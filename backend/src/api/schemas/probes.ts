@@ -33,8 +33,59 @@ const sourceSchema = Type.Object({
   packets: count('of it'),
 });
 
+const dependencySchema = Type.Object({
+  name: Type.String(),
+  ok: Type.Boolean(),
+  optional: Type.Optional(Type.Boolean({ description: 'not being ok is a warning' })),
+  detail: Type.String(),
+});
+
+const liveSchema = Type.Object(
+  {
+    state: Type.Union([Type.Literal('live'), Type.Literal('silent')], {
+      description: 'silent: nothing was heard of it for five seconds',
+    }),
+    heard: time('clock time at which it last told how it is'),
+    health: Type.Union([Type.Literal('ok'), Type.Literal('warn'), Type.Literal('error')]),
+    dependencies: Type.Array(dependencySchema, { description: 'as its /readyz says' }),
+    lost_share: Type.Number({ description: "of the last minute's packets, 0 to 1" }),
+    interfaces: Type.Array(Type.Object({ name: Type.String(), state: Type.String() })),
+    filter: Type.String({ description: 'its own filter; rules only narrow it' }),
+    capture_rules: Type.Object(
+      {
+        state: Type.Union([Type.Literal('applied'), Type.Literal('pending'), Type.Literal('failed')], {
+          description: 'failed: `error` says why; those before stay in force',
+        }),
+        rules: count('rules in force'),
+        applied: Type.String({ description: 'version in force; empty: it never heard of rules' }),
+        wanted: Type.String({
+          description: 'version it should have; empty: no rule was ever made, or it cannot be told',
+        }),
+        error: Type.String(),
+        refused: count('control messages that it refused since it started'),
+      },
+      { description: 'the state of its capture rules' },
+    ),
+    packets: count('since it started, those its kernel dropped included'),
+    bytes: count('on the wire, of the packets it decoded'),
+    drops: Type.Object({
+      kernel: count('the ring had no room'),
+      filtered: count('left out by filter and capture rules, so far as the kernel did not do it'),
+      undecodable: count('not decoded to the end'),
+      publish: count('the bus took no more'),
+    }),
+    held: count('packets of messages that are not confirmed yet'),
+    cpu_seconds: count('processor time since it started'),
+    memory_bytes: count('resident memory'),
+  },
+  { description: 'what it says of itself once a second over the bus' },
+);
+
 const probeSchema = Type.Object({
   id: Type.String(),
+  live: Type.Union([liveSchema, Type.Null()], {
+    description: 'null: not heard for an hour, or this process has no connection to the bus (api.bus)',
+  }),
   last_seen: time('clock time at which it last stored something'),
   lag_seconds: Type.Union([Type.Number(), Type.Null()], {
     description: 'clock time between its latest packet and now; large for a capture file of the past',
@@ -49,7 +100,7 @@ const probeSchema = Type.Object({
 export const probesResponseSchema = Type.Object({ probes: Type.Array(probeSchema) });
 
 const engineSchema = Type.Object({
-  id: Type.String({ description: 'its probe' }),
+  id: Type.String({ description: "of this process: its probe; of `netspectra engine`: the engine's" }),
   state: Type.Union(['starting', 'reading', 'idle', 'stopping'].map((state) => Type.Literal(state))),
   source: Type.Union([Type.String(), Type.Null()], { description: 'what it reads now' }),
   workers: Type.Integer({ description: 'threads, each with a partition of the flows' }),
@@ -64,5 +115,5 @@ const engineSchema = Type.Object({
 });
 
 export const enginesResponseSchema = Type.Object({
-  engines: Type.Array(engineSchema, { description: 'of this process; none where only the API runs' }),
+  engines: Type.Array(engineSchema, { description: 'of this process, and those that Redis knows of' }),
 });

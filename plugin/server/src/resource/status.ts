@@ -30,7 +30,7 @@ export async function statusOf(
     const [health, ready] = await Promise.all([ask('/healthz'), ask('/readyz')]);
     const { version, uptime_seconds, watermarkMs } = JSON.parse(health.text) as Record<string, unknown>;
     const dependencies = ready.text.split('\n').flatMap((line) => {
-      const match = /^([^:]+): (ok|failed): (.*)$/.exec(line);
+      const match = /^([^:]+): (ok|warn|failed): (.*)$/.exec(line);
       return match ? [{ name: match[1], ok: match[2] === 'ok', detail: match[3] }] : [];
     });
     return {
