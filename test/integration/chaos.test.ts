@@ -1,0 +1,203 @@
+/**
+ * Chaos: every process of a cluster is killed, stopped and ended in a seeded order, under load, and in the end the store
+ * has what was published: nothing lost, nothing double. CHAOS_SEED repeats an order, CHAOS_ROUNDS makes more of it. What
+ * else happens meanwhile (who reads what first) no seed decides.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createJetStreamBus } from '@netspectra/collector/bus';
+import { Random } from '../../scripts/lib/random.js';
+import { endServings, startServing } from '../kit/api-process.js';
+import type { Serving } from '../kit/api-process.js';
+import { startClickHouse } from '../kit/clickhouse.js';
+import { hasNats, startNats } from '../kit/nats.js';
+import { asking, judge, readObligations, startOracle } from '../kit/oracle.js';
+import type { OracleProbe } from '../kit/oracle.js';
+import { start, temporaryFolder, until } from './process.js';
+import type { Started } from './process.js';
+
+const seed = Number(process.env.CHAOS_SEED ?? 1);
+const rounds = Number(process.env.CHAOS_ROUNDS ?? 20);
+const partitions = 4;
+const leaseMs = 2_000;
+/** longer than a lease: others have taken what the stopped one held */
+const stoppedMs = leaseMs + 1_200;
+
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Engines as an administrator's supervisor keeps them: so many, one that ended is started again. */
+class Engines {
+  /** everything they said, of those that ended too */
+  readonly said: (() => string)[] = [];
+  /** of those that were asked to end, how they did */
+  readonly codes: (number | null)[] = [];
+  private readonly running = new Set<Started>();
+  private readonly asked = new Set<Started>();
+  private wanted = 0;
+
+  constructor(private readonly configuration: string) {}
+
+  want(count: number): void {
+    this.wanted = count;
+    while (this.running.size < this.wanted) this.launch();
+    for (const one of [...this.running].slice(this.wanted)) this.end(one);
+  }
+
+  pick(random: Random): Started {
+    return random.pick([...this.running]);
+  }
+
+  end(one: Started): void {
+    this.asked.add(one);
+    one.child.kill('SIGTERM');
+  }
+
+  /** Everyone ends, and nobody comes. */
+  async close(signal: NodeJS.Signals): Promise<void> {
+    this.wanted = 0;
+    const all = [...this.running];
+    for (const one of all) {
+      if (signal === 'SIGTERM') this.asked.add(one);
+      one.child.kill(signal);
+    }
+    await Promise.all(all.map(({ ended }) => ended));
+  }
+
+  private launch(): void {
+    const one = start(['engine', '--config', this.configuration]);
+    this.running.add(one);
+    this.said.push(one.stderr);
+    void one.ended.then(({ code }) => {
+      this.running.delete(one);
+      if (this.asked.has(one)) this.codes.push(code);
+      if (this.running.size < this.wanted) this.launch();
+    });
+  }
+}
+
+describe.runIf(hasNats)('chaos', () => {
+  it(`stores what was published, once, whatever dies (CHAOS_SEED=${seed})`, { timeout: 240_000 }, async () => {
+    const random = new Random(seed);
+    const folder = temporaryFolder();
+    const nats = await startNats();
+    const dataDir = join(folder.path, 'clickhouse');
+    mkdirSync(dataDir);
+    let clickhouse = await startClickHouse({ dataDir });
+    const configuration = join(folder.path, 'netspectra.yaml');
+    writeFileSync(
+      configuration,
+      JSON.stringify({
+        log: { level: 'info' },
+        bus: { servers: [nats.url], partitions },
+        storage: { clickhouse: { url: clickhouse.url } },
+        engine: {
+          ...{ listen: '127.0.0.1:0', workers: 1, lease: leaseMs / 1000, hole_timeout: 2 },
+          flush: { interval: 0.4 },
+          tasks: [{ type: 'flow' }, { type: 'traffic' }, { type: 'dns' }],
+        },
+      }),
+    );
+    const engines = new Engines(configuration);
+    const probes = ['oracle-a', 'oracle-b'];
+    const logs = Object.fromEntries(probes.map((probe) => [probe, join(folder.path, `${probe}.log`)]));
+    const oracles = new Map<string, OracleProbe>();
+    const launchOracle = async (probe: string): Promise<void> => {
+      const spool = join(folder.path, `spool-${probe}`);
+      const load = { seed: random.between(1, 1_000_000), packets: 240, tickMs: 100 };
+      oracles.set(probe, await startOracle({ url: nats.url, partitions, probe, spool, log: logs[probe]!, ...load }));
+    };
+    let api: Serving | null = null;
+    const launchApi = async (): Promise<Serving> => (api = await startServing(['api', '--config', configuration]));
+    onTestFinished(async () => {
+      await engines.close('SIGKILL');
+      await Promise.all([...oracles.values()].map((oracle) => oracle.kill()));
+      await endServings();
+      await clickhouse.kill();
+      await nats.close();
+      folder.remove();
+    });
+
+    const acts: Record<string, () => Promise<void>> = {
+      'kill an engine': async () => void engines.pick(random).child.kill('SIGKILL'),
+      'kill another engine': async () => void engines.pick(random).child.kill('SIGKILL'),
+      'end an engine': async () => engines.end(engines.pick(random)),
+      'stop an engine for longer than its lease': async () => {
+        const { child } = engines.pick(random);
+        child.kill('SIGSTOP');
+        await pause(stoppedMs);
+        child.kill('SIGCONT');
+      },
+      'kill nats-server': async () => {
+        await nats.kill();
+        await pause(random.between(0, 1_500));
+        await nats.start();
+      },
+      'stop nats-server': async () => {
+        nats.signal('SIGSTOP');
+        await pause(random.between(200, 2_500));
+        nats.signal('SIGCONT');
+      },
+      'kill ClickHouse': async () => {
+        const { port } = clickhouse;
+        await clickhouse.kill();
+        await pause(random.between(0, 1_000));
+        clickhouse = await startClickHouse({ dataDir, port });
+      },
+      'kill a probe': async () => {
+        const probe = random.pick(probes);
+        await oracles.get(probe)!.kill();
+        await launchOracle(probe);
+      },
+      'kill the API': async () => {
+        api!.child.kill('SIGKILL');
+        await api!.ended;
+        await launchApi();
+      },
+    };
+    const names = Object.keys(acts);
+
+    engines.want(2);
+    await launchApi();
+    for (const probe of probes) await launchOracle(probe);
+    const done: string[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      // Two engines, then one, then three.
+      engines.want(round < rounds / 3 ? 2 : round < rounds / 2 ? 1 : 3);
+      const chosen = new Set([random.pick(names)]);
+      if (random.between(1, 3) === 1) chosen.add(random.pick(names));
+      done.push([...chosen].join(' and '));
+      // Each runs to its end, and only then the next round begins; what two of them share they do not do both.
+      await Promise.all([...chosen].map((name) => acts[name]!()));
+      await pause(random.between(300, 1_800));
+    }
+
+    const story = (): string =>
+      [`CHAOS_SEED=${seed}`, ...done, ...engines.said.map((said) => said().split('\n').slice(-12).join('\n'))].join(
+        '\n',
+      );
+    // Quiet: what is on its way arrives, and the bus lets go of what is stored.
+    for (const oracle of oracles.values()) expect(await oracle.finish(), story()).toBe(0);
+    const bus = createJetStreamBus({ connection: { servers: [nats.url] }, streams: { partitions } });
+    onTestFinished(() => bus.close());
+    const waiting = async (): Promise<number> => (await bus.streams()).reduce((sum, { messages }) => sum + messages, 0);
+    await until(`everything is stored\n${story()}`, async () => (await waiting()) === 0, 60_000);
+
+    const verdict = await judge(asking(clickhouse.url), readObligations(logs));
+    expect(verdict.problems.slice(0, 20), story()).toEqual([]);
+    expect(verdict.confirmed).toBeGreaterThan(rounds * 20);
+
+    // The API that was killed says the same.
+    const range = {
+      from: new Date(Date.now() - 3_600_000).toISOString(),
+      to: new Date(Date.now() + 60_000).toISOString(),
+    };
+    const answer = await api!.query({ ...range, queries: [{ refId: 'A', type: 'table', measures: ['packets'] }] });
+    const { results } = (await answer.json()) as { results: { A: { frames: { data: { values: number[][] } }[] } } };
+    expect(results.A.frames[0]!.data.values).toEqual([[verdict.packets]]);
+    // Engines that are asked to end do, also in the middle of it.
+    await engines.close('SIGTERM');
+    expect(engines.codes.at(-1), story()).toBe(0);
+    process.stdout.write(`${verdict.stored} messages, ${verdict.packets} packets\n${done.join('\n')}\n`);
+  });
+});
