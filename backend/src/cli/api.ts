@@ -12,6 +12,7 @@ import { accessConfig } from './access.js';
 import { openConfiguredEnrichment } from './enrichment.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { stopSignals, version } from './process.js';
+import { openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
 import { openConfiguredStore, serviceOf } from './service.js';
 
 export interface ApiOptions {
@@ -39,23 +40,34 @@ export async function serveApi(options: ApiOptions): Promise<number> {
   const enrichment = await openConfiguredEnrichment(config, logger);
   const stop = stopSignals();
   try {
-    const store = await openConfiguredStore(config, logger, false);
+    const realtime = await openConfiguredRealtime(config, logger, false);
+    const store = await openConfiguredStore(config, logger, false).catch((error: unknown) => {
+      realtime.close();
+      throw error;
+    });
     try {
       const metrics = new Registry();
       registerProcessMetrics(metrics, version);
       registerEnrichmentMetrics(metrics, enrichment);
-      const { api, guard } = serviceOf(config, store, logger, {
+      registerRealtimeMetrics(metrics, realtime);
+      const { api, guard, close } = serviceOf(config, store, logger, {
         metrics,
         hosts: enrichment.hosts,
+        realtime,
         status: () => ({ dependencies: [], watermarkMs: null }),
       });
-      await guard.announceFirstToken();
-      const { address } = await api.start();
-      logger.info({ address, store: store.location }, 'API listens');
-      process.stderr.write(`netspectra: serving ${address} (API reference: ${address}/docs); Ctrl-C ends\n`);
-      await stop.asked;
-      await api.stop();
+      try {
+        await guard.announceFirstToken();
+        const { address } = await api.start();
+        logger.info({ address, store: store.location }, 'API listens');
+        process.stderr.write(`netspectra: serving ${address} (API reference: ${address}/docs); Ctrl-C ends\n`);
+        await stop.asked;
+        await api.stop();
+      } finally {
+        await close();
+      }
     } finally {
+      realtime.close();
       await store.close();
     }
   } finally {

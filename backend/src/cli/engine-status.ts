@@ -1,6 +1,7 @@
 /** What the engine of `netspectra up` does, as the API shows it (GET /api/v1/engines). */
 import { availableParallelism } from 'node:os';
 import type { EngineStatus } from '../api/index.js';
+import type { EngineBeat } from '../realtime/index.js';
 import type { Config } from '../config/index.js';
 import { addCounts } from '../engine/accounting.js';
 import type { AccountingReport } from '../engine/accounting.js';
@@ -43,3 +44,11 @@ export function engineStatus(config: Config, progress: EngineProgress, stored: A
     limits: limitsMet(progress),
   };
 }
+
+/** What an engine tells real-time state of itself. */
+export const engineBeat = (status: EngineStatus, flowsLive: number, watermarkMs: number | null): EngineBeat => ({
+  ...status,
+  flowsLive,
+  watermarkMs,
+  memoryBytes: process.memoryUsage.rss(),
+});

@@ -21,6 +21,7 @@ import {
 } from './metrics.js';
 import type { CaptureFigures, EngineFigures, EnrichmentFigures } from './metrics.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
+import { registerRealtimeMetrics } from './realtime.js';
 import { registerProbeMetrics } from './probe-metrics.js';
 import { serviceOf } from './service.js';
 
@@ -53,6 +54,7 @@ async function registryOf(process: 'up' | 'api'): Promise<Registry> {
   const metrics = new Registry();
   registerProcessMetrics(metrics, '0.0.0');
   registerEnrichmentMetrics(metrics, enrichment());
+  registerRealtimeMetrics(metrics, { inProcess: null, redis: null });
   if (process === 'up') {
     registerEngineMetrics(metrics, figures());
     registerCaptureMetrics(metrics, captureFigures);
@@ -112,6 +114,11 @@ const parts: readonly [title: string, text: string, prefix: RegExp][] = [
     'Enrichment',
     'What is known about addresses: files and reverse DNS ([enrichment.md](enrichment.md)).',
     /^netspectra_(enrichment|reverse_dns)_/,
+  ],
+  [
+    'Real-time state',
+    'What happens now, in this process and in Redis ([realtime.md](realtime.md)).',
+    /^netspectra_realtime_/,
   ],
   ['API', 'What was asked.', /^netspectra_(api|live)_/],
   [

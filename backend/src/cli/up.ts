@@ -19,6 +19,8 @@ import type { AccountingReport } from '../engine/accounting.js';
 import { Manager } from '../engine/manager.js';
 import type { EngineHeld, ResumePoint, RunResult } from '../engine/manager.js';
 import { allTasks, taskSchemas } from '../engine/tasks/index.js';
+import { observingWriter } from '../realtime/index.js';
+import type { Realtime } from '../realtime/index.js';
 import { readPosition } from '../storage/index.js';
 import type { Store } from '../storage/index.js';
 import type { Writer } from '../tables/index.js';
@@ -27,7 +29,7 @@ import { damageLines } from './damage.js';
 import { openConfiguredEnrichment } from './enrichment.js';
 import type { ConfiguredEnrichment } from './enrichment.js';
 import { fileEpoch } from './file-identity.js';
-import { engineStatus, limitsMet } from './engine-status.js';
+import { engineBeat, engineStatus, limitsMet } from './engine-status.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
 import { LiveView } from './live-view.js';
 import type { ViewState } from './live-view.js';
@@ -38,6 +40,7 @@ import {
   registerProcessMetrics,
 } from './metrics.js';
 import { stopSignals, version } from './process.js';
+import { beatRegularly, openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
 import { openConfiguredStore, serviceOf } from './service.js';
 import { takeStandardInput } from './standard-input.js';
 import { openWriters } from './writers.js';
@@ -52,8 +55,12 @@ export interface UpOptions {
   again?: boolean;
 }
 
-/** The options, what stands for `-` among the files, and what is known about addresses. */
-type RunOptions = UpOptions & { readonly standardInput: Readable | null; readonly enrichment: ConfiguredEnrichment };
+/** The options, what stands for `-` among the files, what is known about addresses, and what happens now. */
+type RunOptions = UpOptions & {
+  readonly standardInput: Readable | null;
+  readonly enrichment: ConfiguredEnrichment;
+  readonly realtime: Realtime;
+};
 
 /**
  * Small pieces, so that a replay is smooth; the same for every run, because a run that goes on after a crash must cut the
@@ -77,13 +84,18 @@ export async function up(options: UpOptions): Promise<number> {
     pino.destination({ dest: 2, sync: true }),
   );
   const enrichment = await openConfiguredEnrichment(config, logger);
-  const store = await openConfiguredStore(config, logger, true);
+  const realtime = await openConfiguredRealtime(config, logger, true);
+  const store = await openConfiguredStore(config, logger, true).catch((error: unknown) => {
+    realtime.close();
+    throw error;
+  });
   try {
-    return await serve(config, files, { ...options, standardInput, enrichment }, store, view, logger);
+    return await serve(config, files, { ...options, standardInput, enrichment, realtime }, store, view, logger);
   } finally {
     enrichment.close();
     standardInput?.destroy();
     view.close();
+    realtime.close();
     await store.close();
   }
 }
@@ -141,12 +153,16 @@ async function serve(
     captureBytes: () => progress.current?.progress().size ?? 0,
     held,
   });
-  const writer = await openWriters(config, store, metrics, logger);
-  const { api, guard } = serviceOf(config, store, logger, {
+  const { realtime } = options;
+  registerRealtimeMetrics(metrics, realtime);
+  const writers = await openWriters(config, store, metrics, logger);
+  const writer = observingWriter(writers, (flush) => realtime.observeFlush(flush));
+  const { api, guard, close } = serviceOf(config, store, logger, {
     metrics,
     hosts: options.enrichment.hosts,
+    realtime,
     status: () => {
-      const last = stored().last;
+      const { closedMs, atRest } = realtime.watermark.frontier;
       return {
         dependencies: [
           {
@@ -158,16 +174,26 @@ async function serve(
                 ? 'starting'
                 : `reading ${progress.file}`,
           },
-          ...writer.status(),
+          ...writers.status(),
         ],
-        watermarkMs: last ? last.seconds * 1000 + Math.floor(last.nanoseconds / 1e6) : null,
+        watermarkMs: closedMs,
+        atRest,
         engines: [engineStatus(config, progress, stored())],
       };
     },
   });
-  if (!options.once) await guard.announceFirstToken();
-  const { address } = await api.start();
+  const begin = async (): Promise<string> => {
+    if (!options.once) await guard.announceFirstToken();
+    return (await api.start()).address;
+  };
+  const address = await begin().catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   logger.info({ address }, 'API listens');
+  const stopBeating = beatRegularly(realtime, () =>
+    engineBeat(engineStatus(config, progress, stored()), held().flows, realtime.watermark.frontier.closedMs),
+  );
 
   const stop = stopSignals(() => {
     progress.stopping = true;
@@ -189,9 +215,11 @@ async function serve(
     return exitCode;
   } finally {
     if (timer) clearInterval(timer);
+    stopBeating();
     stop.release();
     await api.stop();
-    await writer.close();
+    await close();
+    await writers.close();
   }
 }
 

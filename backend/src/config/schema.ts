@@ -530,6 +530,11 @@ export const configSchema = Type.Object(
       },
     ),
     api: section('The HTTP interface.', {
+      bus: Type.Boolean({
+        description:
+          'Also connect to the bus: capture rules reach probes, and /api/v1/probes says how each of them is.',
+        default: false,
+      }),
       listen: Type.String({
         description: 'Address and port to listen on; loopback unless changed. Port 0 takes a free one.',
         pattern: '^(\\[[0-9A-Fa-f:.]+\\]|[^:\\[\\]\\s]+):\\d{1,5}$',

@@ -1,6 +1,6 @@
 /** GET /hosts/active. */
 import { Type } from '@sinclair/typebox';
-import type { Static } from '@sinclair/typebox';
+import type { Static, TNumber } from '@sinclair/typebox';
 import { filterText } from './common.js';
 
 /** Longest look back, seconds. */
@@ -22,6 +22,9 @@ export const activeHostsQuerystring = Type.Object(
   { additionalProperties: false },
 );
 
+const nullable = (type: TNumber, description: string) =>
+  Type.Union([type, Type.Null()], { description: `${description}; null when real-time state answers` });
+
 const hostSchema = Type.Object({
   address: Type.String({ description: 'IPv4 dotted, or IPv6' }),
   bytes: Type.Number({ description: 'sent and received' }),
@@ -30,9 +33,9 @@ const hostSchema = Type.Object({
   bytes_received: Type.Number(),
   packets_sent: Type.Number(),
   packets_received: Type.Number(),
-  flows: Type.Integer({ description: 'different flows it took part in' }),
-  as_client: Type.Integer({ description: 'of these, the ones it began' }),
-  first: Type.Number({ description: 'first packet in the range, ms since 1970' }),
+  flows: nullable(Type.Number(), 'different flows it took part in'),
+  as_client: nullable(Type.Number(), 'of these, the ones it began'),
+  first: nullable(Type.Number(), 'first packet in the range, ms since 1970'),
   last: Type.Number({ description: 'latest packet, ms since 1970' }),
 });
 
@@ -40,7 +43,11 @@ export const activeHostsResponseSchema = Type.Object({
   hosts: Type.Array(hostSchema, { description: 'those that moved most bytes first' }),
   from: Type.Union([Type.Number(), Type.Null()], { description: 'ms since 1970; null when nothing is stored' }),
   to: Type.Union([Type.Number(), Type.Null()]),
-  truncated: Type.Boolean({ description: 'there are more hosts than the limit' }),
+  truncated: Type.Boolean({ description: 'there are more hosts than the limit, or than real-time state keeps' }),
+  source: Type.Union(
+    ['store', 'process', 'redis'].map((source) => Type.Literal(source)),
+    { description: 'who answers: the store, or real-time state in this process or in Redis' },
+  ),
 });
 
 export type ActiveHostsQuery = Static<typeof activeHostsQuerystring>;
