@@ -93,6 +93,18 @@ describe('a partition runner', () => {
     expect(await cluster.left()).toBe(4);
   });
 
+  it('stops between two inserts of a flush when the lease ran out in the middle', async () => {
+    const cluster = new TestCluster();
+    const { lease } = await cluster.lease(60);
+    cluster.store.beforeInsert = () => until(() => expect(lease.remainingMs).toBeLessThanOrEqual(0));
+    const runner = cluster.runner(lease, { flushMs: 5 });
+    const run = runner.run();
+    await cluster.publish(...messages(0, 3));
+    expect(await run).toBe('lost');
+    expect(cluster.store.inserts.map(({ table }) => table)).toEqual(['flows']);
+    expect(await cluster.left()).toBe(4);
+  });
+
   it('tries again until the store takes rows, holding no more than two flushes', async () => {
     const cluster = new TestCluster();
     const runner = cluster.runner((await cluster.lease(long)).lease, { flushMs: 1, packetsMax: 20 });
@@ -115,12 +127,17 @@ describe('a partition runner', () => {
 
   it('waits for what is missing, goes past it after its time, and still takes it when it comes', async () => {
     const cluster = new TestCluster();
-    const runner = cluster.runner((await cluster.lease(long)).lease, { holeMs: 60 });
+    const runner = cluster.runner((await cluster.lease(long)).lease, { holeMs: 60, flushMs: 250 });
     const run = runner.run();
     await cluster.publish(...messages(0, 1), ...messages(4, 6));
-    await until(() => expectStored(cluster, 20));
-    expect(runner.state.waiting).toBe(3);
+    await until(() => expect(runner.state.waiting).toBe(3));
     await until(() => expectStored(cluster, 50));
+    // One flush, and yet no stretch says that it has what is missing.
+    expect(runner.state.flushes).toBe(1);
+    expect(cluster.store.stretches('p1', 5n)).toEqual([
+      [0, 1],
+      [4, 6],
+    ]);
     expect(runner.state).toMatchObject({ gaps: 2, late: 0 });
     await cluster.publish(...messages(3, 3), ...messages(3, 3));
     await until(() => expectStored(cluster, 60));
