@@ -65,7 +65,9 @@ export async function startVictoriaMetrics(
   const select: VictoriaMetrics['select'] = async (query) => {
     // What was taken a moment ago is not visible before it is flushed.
     await fetch(`${url}/internal/force_flush`, { headers });
-    const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`, { headers });
+    // Whole seconds only: the next one has all samples of this one behind it.
+    const time = Math.floor(Date.now() / 1000) + 1;
+    const answer = await fetch(`${url}/api/v1/query?time=${time}&query=${encodeURIComponent(query)}`, { headers });
     const { data, error } = (await answer.json()) as {
       data?: { result: { metric: Record<string, string>; value: [number, string] }[] };
       error?: string;

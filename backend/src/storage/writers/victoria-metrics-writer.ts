@@ -132,7 +132,7 @@ class CounterSender implements VictoriaMetricsWriter {
 
   status() {
     const { dropped, refused } = this.counters;
-    const held = `${this.queue.length} requests wait, ${dropped + refused} samples dropped`;
+    const held = `${this.queue.length + (this.sending ? 1 : 0)} requests wait, ${dropped + refused} samples dropped`;
     return {
       name,
       optional: true,
