@@ -30,11 +30,14 @@ function speed(text: string): number {
 }
 
 /**
- * A probe runs beside what it watches: at the default, V8 keeps 32 MB for young objects once loading the modules has
- * filled them. It is a flag of the process, and only what is loaded later feels it.
+ * A probe runs beside what it watches: at the defaults, V8 keeps 32 MB for young objects once loading the modules has filled
+ * them, and lets the others double before it looks for garbage. Flags of the process; what is loaded later and threads feel
+ * them. docs/benchmarks.md, "probe", has what they save.
  */
-function keepYoungGenerationSmall(): void {
+function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--max-semi-space-size=1');
+  setFlagsFromString('--optimize-for-size');
 }
 
 /** Build the program; the actions set `process.exitCode`. */
@@ -108,7 +111,7 @@ function program(): Command {
       'address of /metrics, /healthz and /readyz, host:port; default: probe.listen of the configuration',
     )
     .action(async (options) => {
-      keepYoungGenerationSmall();
+      keepHeapSmall();
       const { probe } = await import('./probe.js');
       process.exitCode = await probe(options);
     });

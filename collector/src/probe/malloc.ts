@@ -1,19 +1,26 @@
 /**
  * How the C library keeps the memory of messages. A capture thread allocates them and the main thread frees them. glibc gives
- * each thread an arena of its own and keeps there what others free; with one arena they share what is free.
+ * each thread an arena of its own and keeps there what others free; with one arena they share what is free. And it gives
+ * back only what is free at the arena's end, so holes between messages are given back from time to time.
  * Measured in docs/benchmarks.md, "probe".
  */
 
 // malloc.h
 const arenaMaxParameter = -8;
 
-/** Before threads are started. Where the C library is not glibc, nothing is changed. */
-export async function shareOneArena(): Promise<void> {
-  if (process.platform !== 'linux') return;
+/** Gives the system back whole pages that are free; a millisecond. */
+export type GiveBack = () => void;
+
+/** Before threads are started. Where the C library is not glibc, nothing is changed, and there is nothing to give back. */
+export async function shareOneArena(): Promise<GiveBack> {
+  if (process.platform !== 'linux') return () => {};
   const { default: koffi } = await import('koffi');
   try {
-    koffi.load(null).func('int mallopt(int, int)')(arenaMaxParameter, 1);
+    const library = koffi.load(null);
+    library.func('int mallopt(int, int)')(arenaMaxParameter, 1);
+    const trim = library.func('int malloc_trim(size_t)');
+    return () => void trim(0);
   } catch {
-    // musl has no mallopt, and no arenas
+    return () => {}; // musl has neither, and no arenas
   }
 }

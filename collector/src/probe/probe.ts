@@ -70,7 +70,8 @@ const drainMilliseconds = 5_000;
 /** A thread makes few objects; with Node's default it would keep three times 16 MB of garbage. */
 const youngGenerationMegabytes = 4;
 /** messages that are made at the moment, waiting ones and copies of them; a full window is more for as long as it is full */
-const buffersMax = 16 << 20;
+const buffersMax = 8 << 20;
+const giveBackMilliseconds = 1_000;
 
 interface Ring extends RingState {
   report: CaptureReport | null;
@@ -98,6 +99,7 @@ class CapturingProbe implements Probe {
   private readonly scavenger = new Scavenger(buffersMax);
   private fail: (reason: unknown) => void = () => {};
   private stopping: Promise<number> | null = null;
+  private giveBackTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly deps: ProbeDeps,
@@ -127,7 +129,7 @@ class CapturingProbe implements Probe {
 
   async start(): Promise<void> {
     const { interfaces, ringsPerInterface } = this.options;
-    await shareOneArena();
+    const giveBack = await shareOneArena();
     try {
       for (const name of interfaces) {
         const group = ringsPerInterface > 1 ? { fanout: { id: randomBytes(2).readUInt16LE(0) } } : {};
@@ -143,6 +145,8 @@ class CapturingProbe implements Probe {
       await this.publisher.close(0);
       throw error;
     }
+    this.scavenger.collectAll();
+    this.giveBackTimer = setInterval(giveBack, giveBackMilliseconds).unref();
     // All rings of a group are there: none of them sees another's packets.
     for (const { control } of this.all) control.phase = Phase.Capture;
   }
@@ -158,6 +162,7 @@ class CapturingProbe implements Probe {
   }
 
   private async drain(waitMilliseconds: number): Promise<number> {
+    clearInterval(this.giveBackTimer);
     const deadline = Date.now() + waitMilliseconds;
     for (const { control } of this.all) control.phase = Phase.Stop;
     await Promise.all(this.all.map(({ done }) => done));
