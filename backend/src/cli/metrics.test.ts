@@ -24,6 +24,8 @@ import { registerBusEngineMetrics } from './engine-metrics.js';
 import { registerRealtimeMetrics } from './realtime.js';
 import { registerProbeMetrics } from './probe-metrics.js';
 import { serviceOf } from './service.js';
+import { registerFileMetrics, registerVictoriaMetricsMetrics } from './writer-metrics.js';
+import type { FileFigures, VictoriaMetricsFigures } from './writer-metrics.js';
 
 const figures = (over: Partial<EngineFigures> = {}): EngineFigures => ({
   stored: () => mergeAccounting([]),
@@ -49,6 +51,31 @@ const enrichment = (over: Partial<EnrichmentFigures> = {}): EnrichmentFigures =>
   ...over,
 });
 
+const statusOf = (ok: boolean) => () => ({ name: 'writer', ok, detail: '' });
+const victoriaMetrics = (over: Partial<VictoriaMetricsFigures> = {}): VictoriaMetricsFigures => ({
+  counters: { sent: 0, dropped: 0, refused: 0, retries: 0, repeated: 0 },
+  queueBytes: 0,
+  series: 0,
+  folded: 0,
+  status: statusOf(true),
+  ...over,
+});
+const files = (failed = false): FileFigures => ({
+  files: {
+    counters: {
+      ...{ flushes: 5, repeated: 0, rows: 50, bytes: 5000, failures: failed ? 3 : 0 },
+      ...{ rotated: 2, deleted: 1, compressFailures: 0, tornBytes: 0 },
+    },
+    bytes: 700,
+    files: 2,
+  },
+  queue: {
+    counters: { dropped: failed ? 4 : 0, droppedRows: failed ? 40 : 0, retries: 0 },
+    queueBytes: 9,
+    status: statusOf(!failed),
+  },
+});
+
 /** The registry of a process as `up` and `api` wire it, over a store that is never asked. */
 async function registryOf(process: 'up' | 'api'): Promise<Registry> {
   const metrics = new Registry();
@@ -59,6 +86,8 @@ async function registryOf(process: 'up' | 'api'): Promise<Registry> {
     registerEngineMetrics(metrics, figures());
     registerCaptureMetrics(metrics, captureFigures);
     registerStoreMetrics(metrics, () => counters);
+    registerVictoriaMetricsMetrics(metrics, victoriaMetrics());
+    registerFileMetrics(metrics, files());
   }
   const store = {} as Store;
   const { api } = serviceOf(
@@ -110,6 +139,13 @@ const parts: readonly [title: string, text: string, prefix: RegExp][] = [
   ],
   ['Engine', 'What it holds at the moment, and the limits it met.', /^netspectra_engine_/],
   ['Store', 'What was written.', /^netspectra_store_/],
+  [
+    'Other writers',
+    'What went to VictoriaMetrics and to NDJSON files, where they are configured ([storage.md](storage.md#other-writers)). Worth ' +
+      'an alert: `netspectra_files_ok` or `netspectra_victoria_metrics_ok` at 0 for minutes, and ' +
+      '`netspectra_files_rows_dropped_total` or `netspectra_victoria_metrics_rows_folded_total` rising.',
+    /^netspectra_(victoria_metrics|files)_/,
+  ],
   [
     'Enrichment',
     'What is known about addresses: files and reverse DNS ([enrichment.md](enrichment.md)).',
@@ -269,6 +305,38 @@ describe('metrics', () => {
     }
     const byTable = (await registry.metrics()).match(/^netspectra_store_rows_total\{/gm);
     expect(byTable).toHaveLength(Object.keys(tables).length);
+  });
+
+  it('show what writers beside the store took, dropped and hold', async () => {
+    const registry = new Registry();
+    const counters = { sent: 7, dropped: 3, refused: 2, retries: 4, repeated: 1 };
+    registerVictoriaMetricsMetrics(
+      registry,
+      victoriaMetrics({ counters, queueBytes: 11, series: 6, folded: 5, status: statusOf(false) }),
+    );
+    registerFileMetrics(registry, files(true));
+    expect((await registry.metrics()).split('\n')).toEqual(
+      expect.arrayContaining([
+        'netspectra_victoria_metrics_samples_sent_total 7',
+        'netspectra_victoria_metrics_samples_dropped_total{reason="queue"} 3',
+        'netspectra_victoria_metrics_samples_dropped_total{reason="refused"} 2',
+        'netspectra_victoria_metrics_retries_total 4',
+        'netspectra_victoria_metrics_rows_folded_total 5',
+        'netspectra_victoria_metrics_flushes_repeated_total 1',
+        'netspectra_victoria_metrics_series 6',
+        'netspectra_victoria_metrics_queue_bytes 11',
+        'netspectra_victoria_metrics_ok 0',
+        'netspectra_files_rows_total 50',
+        'netspectra_files_rows_dropped_total 40',
+        'netspectra_files_flushes_dropped_total 4',
+        'netspectra_files_failures_total 3',
+        'netspectra_files_rotated_total 2',
+        'netspectra_files_deleted_total 1',
+        'netspectra_files_size_bytes 700',
+        'netspectra_files_queue_bytes 9',
+        'netspectra_files_ok 0',
+      ]),
+    );
   });
 
   it('show what each interface of a probe saw and lost, rings of one added up', async () => {
