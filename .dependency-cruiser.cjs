@@ -82,6 +82,7 @@ module.exports = {
       to: { path: '^backend/src/(engine|cli)/' },
     },
     inBackend('alerting', []),
+    inBackend('capture-rules', ['management']),
     inBackend('cluster', ['engine', 'enrichment', 'tables']),
     inBackend('config', []),
     inBackend('enrichment', []),
