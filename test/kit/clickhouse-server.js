@@ -4,10 +4,11 @@
  * and does not is said in clickhouse/handler.js. It is a test tool and no part of the product.
  *
  *   UV_THREADPOOL_SIZE=48 node test/kit/clickhouse-server.js --data DIR [--port 0] [--user NAME:PASSWORD[:PROFILE]]...
- *     [--certificate-user NAME:COMMON-NAME]... [--tls-cert FILE --tls-key FILE [--client-ca FILE]]
+ *     [--certificate-user NAME:COMMON-NAME]... [--tls-cert FILE --tls-key FILE [--client-ca FILE]] [--cluster NAME]
  *
  * PROFILE is readonly=1, readonly=2 or nodatabases. Without users there is `default` with an empty password. With
- * --client-ca, clients must show a certificate of that authority. One line on stdout says where it listens:
+ * --client-ca, clients must show a certificate of that authority. With --cluster it is the only server of a cluster of that
+ * name; replicated tables are plain ones there. One line on stdout says where it listens:
  * {"url": "http://127.0.0.1:PORT", "version": "..."}. SIGTERM and SIGINT end it; with --with-parent
  * also the end of standard input.
  */
@@ -33,6 +34,7 @@ const { values: flags } = parseArgs({
     'tls-cert': { type: 'string' },
     'tls-key': { type: 'string' },
     'client-ca': { type: 'string' },
+    cluster: { type: 'string' },
     'with-parent': { type: 'boolean', default: false },
   },
 });
@@ -52,7 +54,7 @@ const users = [
 ];
 if (users.length === 0) users.push({ name: 'default', password: '' });
 
-const engine = new Engine(resolve(flags.data));
+const engine = new Engine(resolve(flags.data), flags.cluster);
 const sessions = new Sessions((connection) => engine.release(connection));
 const handler = new Handler(engine, sessions, new Faults(), {
   users,

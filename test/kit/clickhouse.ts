@@ -14,6 +14,8 @@ export interface ClickHouseOptions {
   readonly users?: readonly string[];
   /** NAME:COMMON-NAME of a client certificate */
   readonly certificateUsers?: readonly string[];
+  /** name of a cluster of which it is to be the only server */
+  readonly cluster?: string;
   /** PEM files */
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
 }
@@ -46,6 +48,7 @@ export async function startClickHouse(options: ClickHouseOptions): Promise<Click
     ...['--with-parent', '--data', options.dataDir, '--port', String(options.port ?? 0)],
     ...(options.users ?? []).flatMap((user) => ['--user', user]),
     ...(options.certificateUsers ?? []).flatMap((user) => ['--certificate-user', user]),
+    ...(options.cluster === undefined ? [] : ['--cluster', options.cluster]),
     ...(tls ? ['--tls-cert', tls.cert, '--tls-key', tls.key] : []),
     ...(tls?.clientCa === undefined ? [] : ['--client-ca', tls.clientCa]),
   ];

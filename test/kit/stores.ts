@@ -49,6 +49,31 @@ async function startServer(): Promise<TestTarget> {
   };
 }
 
+/** A server that is the only one of a cluster `main`, and a store on it with shards. */
+export async function startCluster(): Promise<TestTarget> {
+  const folder = temporaryDataDir();
+  const server = await startClickHouse({ dataDir: join(folder.path, 'server'), cluster: 'main' });
+  const target = {
+    url: server.url,
+    database: 'traffic',
+    cluster: {
+      name: 'main',
+      sharded: true,
+      replicaPath: '/clickhouse/tables/{shard}/{database}/{table}',
+      insertQuorum: 0,
+    },
+  };
+  return {
+    target,
+    server,
+    open: (options) => openStore(target, options),
+    remove: async () => {
+      await server.stop();
+      folder.remove();
+    },
+  };
+}
+
 /** For `describe.each(storeKinds)('... of the $kind store', ({ start }) => ...)`. */
 export const storeKinds: readonly StoreKind[] = [
   { kind: 'embedded', start: startEmbedded },

@@ -147,6 +147,14 @@ function program(): Command {
       const { showConfig } = await import('./config-command.js');
       process.exitCode = await showConfig(options.config, Boolean(options.schema));
     });
+  config
+    .command('schema-sql')
+    .description('Print the statements that make the tables of the configured ClickHouse server or cluster')
+    .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
+    .action(async (options) => {
+      const { showSchemaSql } = await import('./config-command.js');
+      process.exitCode = await showSchemaSql(options.config);
+    });
   oneLineErrors(top, 'netspectra');
   return top;
 }

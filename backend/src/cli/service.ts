@@ -5,18 +5,29 @@ import { createApi } from '../api/index.js';
 import type { Api, ApiDeps, StatusProvider } from '../api/index.js';
 import type { Config } from '../config/index.js';
 import { openStore } from '../storage/index.js';
-import type { Store, StoreTarget } from '../storage/index.js';
+import type { ServerOptions, Store, StoreTarget } from '../storage/index.js';
 import { guardApi } from './access.js';
 import type { ApiGuard } from './access.js';
 import { openApiBus, registerApiBusMetrics } from './api-bus.js';
 import { version } from './process.js';
 
-function storeTarget({ storage }: Config): StoreTarget {
-  const { url, user, password, database, tls } = storage.clickhouse;
-  if (url === '') return { dataDir: storage.data_dir };
+/** The server of the configuration. */
+export function serverOptions({ storage }: Config): ServerOptions {
+  const { url, user, password, database, cluster, sharded, tls } = storage.clickhouse;
   const files = { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file };
-  return { url, user, password, database, tls: files };
+  const { replica_path: replicaPath, insert_quorum: insertQuorum } = storage.clickhouse;
+  return {
+    url,
+    user,
+    password,
+    database,
+    ...(cluster !== '' && { cluster: { name: cluster, sharded, replicaPath, insertQuorum } }),
+    tls: files,
+  };
 }
+
+const storeTarget = (config: Config): StoreTarget =>
+  config.storage.clickhouse.url === '' ? { dataDir: config.storage.data_dir } : serverOptions(config);
 
 /**
  * Open the store that the configuration names and bring its schema up to date.

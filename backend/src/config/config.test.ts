@@ -140,6 +140,16 @@ log:
     );
     // The server's authority may be one of the usual ones.
     expect(mistakes('storage: {clickhouse: {tls: {cert_file: a.pem, key_file: b.pem}}}')).toEqual([]);
+    expect(mistakes('storage: {clickhouse: {cluster: main, sharded: true}}')[0]).toMatch(
+      /cluster: .*needs storage.clickhouse.url/,
+    );
+    expect(mistakes('storage: {clickhouse: {url: "http://ch:8123", sharded: true}}')[0]).toMatch(
+      /sharded: .*name of their cluster/,
+    );
+    expect(mistakes('storage: {clickhouse: {replica_path: "/netspectra/{database}/{table}"}}')[0]).toMatch(
+      /replica_path: needs \{shard\}: without it shards would share one path/,
+    );
+    expect(mistakes('storage: {clickhouse: {url: "http://ch:8123", cluster: main, sharded: true}}')).toEqual([]);
     expect(mistakes('engine: {windows: {counter_seconds: 4, flow_seconds: 10, sketch_seconds: 60}}')).toEqual([
       '1 engine.windows.flow_seconds: expected a multiple of counter_seconds (4), got 10',
     ]);

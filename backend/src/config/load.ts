@@ -342,7 +342,21 @@ class Loader {
   /** What no single key can say. */
   private checkTogether(config: Config): void {
     for (const { path, message } of networkIssues(config.networks)) this.report(['networks', ...path], message);
-    const { tls } = config.storage.clickhouse;
+    const { tls, url, cluster, sharded, replica_path: replicaPath } = config.storage.clickhouse;
+    if (cluster !== '' && url === '') {
+      this.report(['storage', 'clickhouse', 'cluster'], 'a cluster needs storage.clickhouse.url');
+    }
+    if (sharded && cluster === '') {
+      this.report(
+        ['storage', 'clickhouse', 'sharded'],
+        'shards need the name of their cluster: set storage.clickhouse.cluster',
+      );
+    }
+    for (const macro of ['{shard}', '{database}', '{table}']) {
+      if (replicaPath.includes(macro)) continue;
+      const why = macro === '{shard}' ? 'shards' : `${macro.slice(1, -1)}s`;
+      this.report(['storage', 'clickhouse', 'replica_path'], `needs ${macro}: without it ${why} would share one path`);
+    }
     if ((tls.cert_file === '') !== (tls.key_file === '')) {
       this.report(['storage', 'clickhouse', 'tls'], 'cert_file and key_file belong together: set both or none');
     }

@@ -407,6 +407,30 @@ export const configSchema = Type.Object(
           expected: 'letters, digits and underscores, no digit first',
           default: 'netspectra',
         }),
+        cluster: Type.String({
+          description: 'Cluster of the server, as in its remote_servers; empty = it stands alone.',
+          pattern: '^$|^[A-Za-z_][A-Za-z0-9_.-]{0,62}$',
+          expected: 'letters, digits, underscores, dots and dashes, a letter first, or nothing',
+          default: '',
+        }),
+        sharded: Type.Boolean({
+          description: "Spread rows over the cluster's shards; false = each of its servers has them all.",
+          default: false,
+        }),
+        replica_path: Type.String({
+          description: "Where in Keeper a table's replicas find each other, with the servers' macros.",
+          pattern: '^/[A-Za-z0-9_.{}/-]{1,254}$',
+          expected: 'a path with {shard}, {database} and {table}',
+          default: '/clickhouse/tables/{shard}/{database}/{table}',
+        }),
+        insert_quorum: whole(
+          'Replicas that must have a block before its insert counts as done; 0 or 1 = the one that took it.',
+          {
+            minimum: 0,
+            maximum: 16,
+            default: 0,
+          },
+        ),
         tls: section('Certificates for an https URL (PEM files).', {
           ca_file: file('Authority to trust besides the usual ones; empty = the usual ones.'),
           cert_file: file('Client certificate; needs key_file.'),

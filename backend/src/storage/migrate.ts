@@ -9,9 +9,12 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { engineErrorType } from './client-store.js';
+import { literal } from './layout.js';
 import type { StoreLayout } from './layout.js';
 import { migrations as ourMigrations } from './migrations/index.js';
 import type { Migration } from './migrations/index.js';
+import { setRetention } from './retention.js';
+import type { RetainedTable, Retention } from './retention.js';
 import { ddlFor, singleNode } from './schema.js';
 import type { DdlContext } from './schema.js';
 import { rowsOf } from './store.js';
@@ -78,6 +81,28 @@ const dropLock = (ddl: DdlContext): string => `DROP TABLE IF EXISTS ${lockTable}
 export function schemaStatements(layout: StoreLayout, migrations: readonly Migration[] = ourMigrations): string[] {
   const ddl = ddlFor(layout);
   return migrations.flatMap((migration) => migration.statements(ddl));
+}
+
+/**
+ * A script that makes what `openStore` would make, for administrators who apply it by hand: database, tables, retention, and the
+ * history, so that a process finds nothing left to do. One statement each, without semicolons.
+ */
+export function schemaScript(database: string, layout: StoreLayout, retention: Retention): string[] {
+  const ddl = ddlFor(layout);
+  const rows = ourMigrations.map(
+    (migration) => `(${migration.version}, ${literal(migration.name)}, ${literal(migrationChecksum(migration))})`,
+  );
+  return [
+    `CREATE DATABASE IF NOT EXISTS ${database}${ddl.onCluster}`,
+    `USE ${database}`,
+    ...schemaStatements(layout),
+    // What is kept for ever has no TTL to begin with.
+    ...(Object.keys(retention) as RetainedTable[])
+      .filter((table) => (retention[table] ?? 0) > 0)
+      .map((table) => setRetention(ddl, table, retention[table] ?? 0)),
+    createHistory(ddl),
+    `INSERT INTO ${historyTable} (version, name, checksum) VALUES\n  ${rows.join(',\n  ')}`,
+  ];
 }
 
 interface Applied {

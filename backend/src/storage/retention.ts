@@ -2,6 +2,7 @@
 import { rollupNames, tables } from '../tables/index.js';
 import type { RollupName, TableName } from '../tables/index.js';
 import { ddlFor } from './schema.js';
+import type { DdlContext } from './schema.js';
 import { rowsOf } from './store.js';
 import type { Store } from './store.js';
 
@@ -29,14 +30,16 @@ export async function applyRetention(store: Store, retention: Retention): Promis
     const rows = ddl.rowsOf(name);
     if (wanted === undefined || !current.has(rows) || current.get(rows) === wanted) continue;
     if (!Number.isSafeInteger(wanted) || wanted < 0) throw new RangeError(`${name}: retention of ${wanted} seconds`);
-    await store.command(
-      wanted === 0
-        ? `ALTER TABLE ${rows}${ddl.onCluster} REMOVE TTL`
-        : `ALTER TABLE ${rows}${ddl.onCluster} MODIFY TTL stored_at + toIntervalSecond(${wanted})`,
-    );
+    await store.command(setRetention(ddl, name, wanted));
     changed.push(name);
   }
   return changed;
+}
+
+/** ALTER TABLE for a retention of so many seconds; 0 keeps rows for ever. */
+export function setRetention(ddl: DdlContext, table: RetainedTable, seconds: number): string {
+  const alter = `ALTER TABLE ${ddl.rowsOf(table)}${ddl.onCluster}`;
+  return seconds === 0 ? `${alter} REMOVE TTL` : `${alter} MODIFY TTL stored_at + toIntervalSecond(${seconds})`;
 }
 
 function ttlSeconds(ddl: string): number {

@@ -109,7 +109,7 @@ export function layoutOf({ cluster, database = databaseDefault }: ServerOptions)
 }
 
 /** What a failure to connect means, and where to mend it. */
-function openFailure(error: unknown, { user = 'default' }: ServerOptions, location: string): UserError {
+function openFailure(error: unknown, { user = 'default', cluster }: ServerOptions, location: string): UserError {
   const message = error instanceof Error ? error.message : String(error);
   const { code } = error as { code?: unknown };
   const unavailable = (text: string): UserError => new UserError('NS_STORE_UNAVAILABLE', text, { cause: error });
@@ -118,6 +118,14 @@ function openFailure(error: unknown, { user = 'default' }: ServerOptions, locati
       'NS_STORE_REJECTED',
       `the ClickHouse server ${location} refused the user ${user}: ${message.trim().split('\n', 1)[0]!}; ` +
         'check storage.clickhouse.user and password',
+      { cause: error },
+    );
+  }
+  if (engineErrorType(error) === 'CLUSTER_DOESNT_EXIST') {
+    return new UserError(
+      'NS_CONFIG_INVALID',
+      `the ClickHouse server ${location} knows no cluster ${cluster?.name ?? ''}: check storage.clickhouse.cluster, and ` +
+        'remote_servers on the server',
       { cause: error },
     );
   }

@@ -4,7 +4,9 @@
  * request never reach another (chDB keeps what SET sets on the connection). Opening a connection takes about a
  * millisecond. Statements run side by side as far as the process has threads (UV_THREADPOOL_SIZE).
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { exceptionOf } from './exceptions.js';
 import { literal, rawInsertOf } from './statement.js';
 
@@ -39,18 +41,25 @@ import { literal, rawInsertOf } from './statement.js';
  * @property {number} writtenBytes
  */
 
-const chdb = /** @type {{ Session: new (path: string) => ChdbSession, drainPending(): Promise<void> }} */ (
-  createRequire(import.meta.url)('chdb')
-);
+const chdb =
+  /** @type {{ Session: new (path: string, options?: { connectionArgs: string[] }) => ChdbSession, drainPending(): Promise<void> }} */ (
+    createRequire(import.meta.url)('chdb')
+  );
 
 /** A String setting that changes nothing here: it carries the query id, which chDB does not take from outside. */
 const idSetting = 'query_cache_tag';
 
 export class Engine {
-  /** @param {string} path data folder */
-  constructor(path) {
+  /**
+   * @param {string} path data folder
+   * @param {string} [cluster] name of a cluster of which this is the only server
+   */
+  constructor(path, cluster) {
     this.path = path;
-    this.keeper = new chdb.Session(path); // holds the folder open between requests
+    this.cluster = cluster;
+    const options =
+      cluster === undefined ? undefined : { connectionArgs: [`--config-file=${clusterFile(path, cluster)}`] };
+    this.keeper = new chdb.Session(path, options); // holds the folder open between requests
     /** @type {Set<ChdbSession>} */
     this.open = new Set();
   }
@@ -89,7 +98,7 @@ export class Engine {
         return { ...none, bytes: empty, exception: null, writtenRows: rowsWritten, writtenBytes: bytesWritten };
       }
       const text = work.rows ? `${work.statement}\n${Buffer.from(work.rows).toString()}` : work.statement;
-      const result = await session.queryAsync(rewritten(text), { format: work.format });
+      const result = await session.queryAsync(rewritten(this.onThisServer(text)), { format: work.format });
       return {
         ...none,
         bytes: result.bytes(),
@@ -122,6 +131,22 @@ export class Engine {
   }
 
   /**
+   * The engine has no queue of statements for all servers (ON CLUSTER); with one server, running them here is the same. And its
+   * replicated tables cannot be written (only a server starts their threads): plain ones take their place.
+   * @param {string} statement
+   */
+  onThisServer(statement) {
+    if (this.cluster === undefined) return statement;
+    return statement
+      .replace(` ON CLUSTER ${literal(this.cluster)}`, '')
+      .replace(/\bReplicated(\w*MergeTree)\('[^']*', '[^']*'(?:, )?/, '$1(')
+      .replace(
+        /\breplicated_deduplication_window = (\d+), replicated_deduplication_window_seconds = \d+/,
+        'non_replicated_deduplication_window = $1',
+      );
+  }
+
+  /**
    * End a running statement; what has not begun yet is not met.
    * @param {string} queryId
    */
@@ -141,6 +166,29 @@ export class Engine {
     this.keeper.close();
     await chdb.drainPending();
   }
+}
+
+/**
+ * Configuration of a cluster of one shard and one replica, this process. The port is only how the engine knows itself in the cluster; nothing listens.
+ * @param {string} path data folder
+ * @param {string} cluster
+ * @returns {string} the file
+ */
+function clusterFile(path, cluster) {
+  const file = `${path}-cluster.xml`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(
+    file,
+    `<clickhouse>
+  <tcp_port>9000</tcp_port>
+  <remote_servers><${cluster}><shard>
+    <internal_replication>true</internal_replication>
+    <replica><host>127.0.0.1</host><port>9000</port></replica>
+  </shard></${cluster}></remote_servers>
+</clickhouse>
+`,
+  );
+  return file;
 }
 
 /**
