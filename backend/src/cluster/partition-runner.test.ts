@@ -61,16 +61,19 @@ describe('a partition runner', () => {
   it('repeats exactly the flush that an engine before declared and wrote in part', async () => {
     const cluster = new TestCluster();
     await cluster.publish(...messages(0, 5));
-    const first = await cluster.lease(80);
+    const first = await cluster.lease(1000, () => 0);
     cluster.store.beforeInsert = async (table) => {
       if (table === 'traffic') await never; // killed before its second insert
     };
-    const old = cluster.runner(first.lease, { flushMs: 5 });
+    const old = cluster.runner(first.lease, { packetsMax: 60, flushMs: long });
     void old.run();
     await until(() => expect(cluster.store.sum('flows', 'client_packets')).toBe(60));
     await cluster.publish(...messages(6, 9));
     cluster.store.beforeInsert = async () => {};
-    const { lease } = await cluster.lease(80);
+    let time = 0;
+    let held = false;
+    const { lease } = await cluster.lease(1000, () => (held ? time : (time += 300)));
+    held = true;
     expect(lease.inherited).toEqual([{ ...stream, firstSeq: 0, lastSeq: 5 }]);
     const runner = cluster.runner(lease, { flushMs: 5 });
     const run = runner.run();
@@ -95,8 +98,9 @@ describe('a partition runner', () => {
 
   it('stops between two inserts of a flush when the lease ran out in the middle', async () => {
     const cluster = new TestCluster();
-    const { lease } = await cluster.lease(60);
-    cluster.store.beforeInsert = () => until(() => expect(lease.remainingMs).toBeLessThanOrEqual(0));
+    let time = 0;
+    const { lease } = await cluster.lease(long, () => time);
+    cluster.store.beforeInsert = async () => void (time = 2 * long);
     const runner = cluster.runner(lease, { flushMs: 5 });
     const run = runner.run();
     await cluster.publish(...messages(0, 3));
@@ -277,10 +281,14 @@ describe('engines that die at any moment', () => {
       }
       freeze = false;
       frozen.splice(0).forEach((wake) => wake());
-      await until(() => expectStored(cluster, published));
-      await until(async () => expect(await cluster.left()).toBe(0));
-      const last = running as { runner: PartitionRunner } | null;
-      last?.runner.stop(long);
+      const current = (): { runner: PartitionRunner; lease: Lease } | null => running;
+      // On a busy machine even the last one may be silent for too long.
+      for (const end = performance.now() + 20_000; performance.now() < end && (await cluster.left()) > 0;) {
+        if (current()?.lease.ended !== null) await takeOver();
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      expect(await cluster.left()).toBe(0);
+      current()?.runner.stop(long);
       await Promise.all(ends);
       expectStored(cluster, published);
     },

@@ -123,9 +123,9 @@ export class TestCluster {
   }
 
   /** Wait until an engine of its own holds the lease. */
-  async lease(ttlMs: number): Promise<{ readonly lease: Lease; readonly leases: PartitionLeases }> {
+  async lease(ttlMs: number, now?: () => number): Promise<{ readonly lease: Lease; readonly leases: PartitionLeases }> {
     const engine = `e${(this.engines += 1)}`;
-    const leases = new PartitionLeases({ records: this.records, partitions: 1, engine, ttlMs });
+    const leases = new PartitionLeases({ records: this.records, partitions: 1, engine, ttlMs, ...(now && { now }) });
     for (;;) {
       await leases.round();
       const lease = leases.leases.get(0);
