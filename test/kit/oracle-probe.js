@@ -9,9 +9,12 @@
  * `packets` every `tickMs` milliseconds, over three hundred flows, TCP and UDP, IPv4 and IPv6; one of thirty is a DNS query and its answer. The
  * log's lines are JSON: ["p", epoch, partition, sequence, packets, bytes, transactions, {flow: [packets, bytes]}] before
  * publishing, ["c", epoch, partition, sequence] when it is confirmed. A flow is its two ends, hex address and port, the
- * lesser first, and the protocol. A line on standard input ends it: `closed N` says how many messages were not confirmed.
+ * lesser first, and the protocol. Lines on standard input: `pause` ends the epoch and is answered `paused` when
+ * everything is confirmed, `resume` begins another, `end` ends it all: `closed N` says how many messages were not confirmed.
  */
 import { openSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createJetStreamBus, createOutbox, openSpool } from '@netspectra/collector/bus';
 import { decodePacketBatch } from '@netspectra/proto';
 import { BatchBuilder } from '../../collector/dist/probe/batch-builder.js';
@@ -20,7 +23,6 @@ import { Random } from '../../scripts/lib/random.js';
 
 const { url, partitions, probe, spool, log, seed, packets, tickMs } = JSON.parse(process.argv[2] ?? '{}');
 
-const epoch = BigInt(Date.now()) * 1_000n + BigInt(process.pid % 1_000);
 const random = new Random(seed);
 const file = openSync(log, 'a');
 const write = (/** @type {unknown[]} */ ...line) => writeSync(file, `${JSON.stringify(line)}\n`);
@@ -29,9 +31,16 @@ const bus = createJetStreamBus({ connection: { servers: [url], retryMsMax: 200 }
 const outbox = createOutbox(bus, openSpool({ folder: spool, bytesMax: 256 << 20, segmentBytes: 256 << 10 }), {
   onConfirmed: ({ epoch: of, partition, sequence }) => write('c', String(of), partition, sequence),
 });
-const settings = { filter: '', probe, samplingRate: 1, snapLength: 65_535 };
-const options = { probe, epoch, partitions, source: 'oracle', payload: /** @type {const} */ ('all') };
-const builder = new BatchBuilder({ ...options, rowsMax: 4096, messageBytesMax: 256 << 10 }, new CapturePlan(settings));
+const plan = new CapturePlan({ filter: '', probe, samplingRate: 1, snapLength: 65_535 });
+let epoch = 0n;
+/** @type {BatchBuilder} */
+let builder;
+
+function beginEpoch() {
+  epoch = BigInt(Date.now()) * 1_000n + BigInt(process.pid % 1_000);
+  const limits = /** @type {const} */ ({ payload: 'all', rowsMax: 4096, messageBytesMax: 256 << 10 });
+  builder = new BatchBuilder({ probe, epoch, partitions, source: 'oracle', ...limits }, plan);
+}
 
 /** @typedef {{ six: boolean, tcp: boolean, client: number, server: number, port: number, serverPort: number }} Flow */
 /** @type {Flow[]} */
@@ -124,15 +133,10 @@ async function publish(/** @type {import('@netspectra/collector/probe').BuiltMes
   const { partition, sequence, bytes, rows } = built;
   write('p', String(epoch), partition, sequence, ...contentOf(bytes));
   const message = { probe, epoch, partition, sequence, bytes, rows };
-  while (outbox.publish(message) === 'full') await new Promise((resolve) => setTimeout(resolve, tickMs));
+  while (outbox.publish(message) === 'full') await delay(tickMs);
 }
 
-let ending = false;
-process.stdin.resume().once('data', () => (ending = true));
-process.stdin.once('close', () => process.exit(1)); // the test is gone
-process.stdout.write('running\n');
-
-for (let next = Date.now(); !ending; next += tickMs) {
+function generate() {
   for (let i = 0; i < packets; i += 1) {
     const flow = random.pick(flows);
     if (i % 30 > 1) add(frameOf(flow, random.between(0, 1) === 0, Buffer.alloc(0)), random.between(60, 1514));
@@ -145,12 +149,43 @@ for (let next = Date.now(); !ending; next += tickMs) {
       }
     }
   }
-  for (const message of builder.flush(true)) await publish(message);
-  await new Promise((resolve) => setTimeout(resolve, Math.max(0, next + tickMs - Date.now())));
 }
-const now = Date.now();
-for (let partition = 0; partition < partitions; partition += 1)
-  await publish(builder.bare(partition, Math.floor(now / 1000), 0, true));
+
+async function endEpoch() {
+  const seconds = Math.floor(Date.now() / 1000);
+  for (let partition = 0; partition < partitions; partition += 1)
+    await publish(builder.bare(partition, seconds, 0, true));
+}
+
+/** @type {string[]} */
+const asked = [];
+createInterface({ input: process.stdin })
+  .on('line', (line) => asked.push(line))
+  .once('close', () => process.exit(1)); // the test is gone
+process.stdout.write('running\n');
+
+beginEpoch();
+let paused = false;
+for (;;) {
+  const line = asked.shift();
+  if (line === 'end') break;
+  if (line === 'pause') {
+    paused = true;
+    await endEpoch();
+    while (outbox.state.unacknowledged > 0 || outbox.state.spooled > 0) await delay(10);
+    process.stdout.write('paused\n');
+  } else if (line === 'resume') {
+    paused = false;
+    beginEpoch();
+  }
+  const next = Date.now() + tickMs;
+  if (!paused) {
+    generate();
+    for (const message of builder.flush(true)) await publish(message);
+  }
+  await delay(Math.max(1, next - Date.now()));
+}
+if (!paused) await endEpoch();
 const left = await outbox.close(60_000);
 process.stdout.write(`closed ${left.length + outbox.state.spooled}\n`);
 await bus.close();

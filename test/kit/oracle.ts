@@ -26,6 +26,10 @@ export interface OracleOptions {
 
 export interface OracleProbe {
   readonly child: ChildProcess;
+  /** End the epoch; resolves when everything is confirmed. */
+  pause(): Promise<void>;
+  /** Begin another epoch. */
+  resume(): void;
   /** End generating, wait until all is confirmed; how many messages were not. */
   finish(): Promise<number>;
   kill(): Promise<void>;
@@ -49,6 +53,13 @@ export async function startOracle(options: OracleOptions): Promise<OracleProbe> 
   });
   return {
     child,
+    async pause() {
+      const before = said.length;
+      child.stdin.write('pause\n');
+      await until('everything is confirmed', () => gone() || said.slice(before).includes('paused'));
+      if (gone()) throw new Error(`the oracle ended: ${errors}`);
+    },
+    resume: () => void child.stdin.write('resume\n'),
     async finish() {
       child.stdin.write('end\n');
       await ended;
@@ -149,10 +160,13 @@ export interface Verdict {
   readonly packets: number;
 }
 
-/** Compare the store with the obligations, stream for stream, to the packet and byte. */
-export async function judge(ask: Ask, obligations: Obligations): Promise<Verdict> {
+/**
+ * Compare the store with the obligations, stream for stream, to the packet and byte.
+ * @param where which rows are looked at, in SQL; all unless told
+ */
+export async function judge(ask: Ask, obligations: Obligations, where = 'true'): Promise<Verdict> {
   const problems: string[] = [];
-  const covered = await coveredOf(ask, obligations, problems);
+  const covered = await coveredOf(ask, obligations, where, problems);
   const expected = {
     probe_stats: new Map<string, string>(),
     flows: new Map<string, string>(),
@@ -187,7 +201,7 @@ export async function judge(ask: Ask, obligations: Obligations): Promise<Verdict
   const flowCounts = countsOf('client_packets + server_packets', 'client_bytes + server_bytes');
   const transactions = `concat(toString(sum(queries)), ' queries, ', toString(sum(responses)), ' responses')`;
   const compare = async (what: string, table: string, key: string, value: string, wanted: Map<string, string>) => {
-    const rows = await ask(`SELECT ${key} AS key, ${value} AS value FROM ${table} GROUP BY key`);
+    const rows = await ask(`SELECT ${key} AS key, ${value} AS value FROM ${table} WHERE ${where} GROUP BY key`);
     const found = new Map(rows.map((row) => [row['key']!, row['value']!]));
     for (const name of new Set([...wanted.keys(), ...found.keys()])) {
       const [is, should] = [found.get(name) ?? 'nothing', wanted.get(name) ?? 'nothing'];
@@ -215,11 +229,13 @@ export async function judge(ask: Ask, obligations: Obligations): Promise<Verdict
 async function coveredOf(
   ask: Ask,
   obligations: Obligations,
+  where: string,
   problems: string[],
 ): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
   const covered = new Map<string, Set<number>>();
   const stretches = await ask(
-    `SELECT ${ofStream} AS key, first_seq AS first, last_seq AS last FROM probe_stats ORDER BY key, first, last`,
+    `SELECT ${ofStream} AS key, first_seq AS first, last_seq AS last FROM probe_stats WHERE ${where}
+      ORDER BY key, first, last`,
   );
   for (const { key, first, last } of stretches) {
     const of = covered.get(key!) ?? new Set<number>();
