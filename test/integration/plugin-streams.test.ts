@@ -33,9 +33,13 @@ afterAll(async () => {
 const datasource = (): DatasourceOptions => ({ url: api.url, uid: 'live' });
 
 /** Ask a live query as a panel does, and take the path of its channel. */
-async function channelOf(
-  query: object,
-): Promise<{ path: string; columns: readonly { name: string; type: string }[]; rows: number }> {
+async function channelOf(query: object): Promise<{
+  path: string;
+  columns: readonly { name: string; type: string }[];
+  rows: number;
+  /** of the last row, ms */
+  last: number;
+}> {
   const answers = await plugin.client.query(datasource(), [
     { from, to, query: { version: 1, type: 'timeseries', ...query } },
   ]);
@@ -51,6 +55,7 @@ async function channelOf(
     path: channel!.slice('ds/live/'.length),
     columns: frame!.fields.map(({ name, type }) => ({ name, type })),
     rows: frame!.fields[0]!.values.length,
+    last: Math.round(Number(frame!.fields.find(({ name }) => name === 'time')!.values.at(-1)) / 1e6),
   };
 }
 
@@ -63,6 +68,23 @@ interface Packet {
 }
 
 describe('before the real API', () => {
+  test('the stream begins where the history ends: no second is missing, none comes twice', async () => {
+    const { path, last } = await channelOf({ live: 'rates', intervalMs: 1000, filter: 'protocol = udp' });
+    const stream = plugin.client.run(datasource(), path);
+    // The capture's last second is over when nothing came for a while.
+    await until('the last second comes', () => stream.packets.length > 0);
+    stream.cancel();
+    await stream.ended;
+    const [packet] = stream.packets as unknown as Packet[];
+    expect(packet!.data.values[0]).toEqual([last + 1000]);
+    expect(last).toBe(from + 58_000);
+    // Who looks later has a history, but this stream's end was not its: it begins with the latest second, not in the past.
+    const again = plugin.client.run(datasource(), path);
+    await until('the latest second comes', () => again.packets.length > 0);
+    again.cancel();
+    expect((again.packets as unknown as Packet[])[0]!.data.values[0]).toEqual([from + 59_000]);
+  });
+
   test.each([
     ['rates', ['time', 'bits_per_second', 'packets_per_second']],
     ['protocols', ['labels', 'time', 'bits_per_second', 'packets_per_second']],

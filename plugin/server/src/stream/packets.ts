@@ -36,15 +36,19 @@ export class PacketMaker {
   #lastFrom: number | undefined;
   #told: 'nothing' | 'schema' | 'problem' = 'nothing';
 
-  constructor(view: LiveView) {
+  readonly #sinceMs: number;
+
+  /** @param sinceMs the panel has what began before */
+  constructor(view: LiveView, sinceMs = 0) {
     this.#view = view;
+    this.#sinceMs = sinceMs;
   }
 
   /** The packet of an event, or undefined when it tells nothing new. */
   traffic(event: LiveEvent): object | undefined {
     const part = (event[this.#view] ?? {}) as Part & Row;
     const { from } = part;
-    if (typeof from !== 'number' || from === this.#lastFrom) return undefined;
+    if (typeof from !== 'number' || from === this.#lastFrom || from < this.#sinceMs) return undefined;
     this.#lastFrom = from;
     const dimension = viewDimensions[this.#view];
     const rows: readonly Row[] = dimension === undefined ? [part] : (part.rows ?? []);

@@ -53,10 +53,14 @@ export function createStreams({ instances, logger, live }: StreamDeps) {
     lastId: string,
     send: (packet: object) => Promise<void>,
     signal: AbortSignal,
+    sinceMs: number | undefined,
   ): Promise<string> => {
-    const filter = query.filter === '' ? '' : `?filter=${encodeURIComponent(query.filter)}`;
+    const asked = new URLSearchParams();
+    if (query.filter !== '') asked.set('filter', query.filter);
+    if (sinceMs !== undefined) asked.set('since', String(sinceMs));
+    const search = asked.size === 0 ? '' : `?${asked.toString()}`;
     const headers = { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) };
-    const { status, body } = await client.open({ method: 'GET', path: `/api/v1/live${filter}`, headers, signal });
+    const { status, body } = await client.open({ method: 'GET', path: `/api/v1/live${search}`, headers, signal });
     if (status !== 200) {
       const text = (await bodyOf(body, 64 * 1024)).toString('utf8');
       let document: unknown;
@@ -69,7 +73,7 @@ export function createStreams({ instances, logger, live }: StreamDeps) {
     }
     let last = lastId;
     for await (const { type, id, data } of eventsOf(body)) {
-      last = id;
+      if (id !== '') last = id; // a problem has none
       const value = JSON.parse(data) as Record<string, unknown>;
       const packet =
         type === 'traffic'
@@ -97,10 +101,11 @@ export function createStreams({ instances, logger, live }: StreamDeps) {
     running += 1;
     try {
       const client = instances.get(request.pluginContext);
-      const maker = new PacketMaker(query.view);
+      const sinceMs = live.takeJoin(request.pluginContext, request.path);
+      const maker = new PacketMaker(query.view, sinceMs);
       let last = '';
       while (!signal.aborted) {
-        last = await follow(client, query, maker, last, send, signal);
+        last = await follow(client, query, maker, last, send, signal, sinceMs);
         await pause(againMs, undefined, { signal });
       }
     } catch (error) {
