@@ -111,11 +111,14 @@ describe.runIf(hasNats)('access to the bus', () => {
     const server = await start({
       configuration: `authorization { users: [
         { user: engine, password: e, permissions: {
-          publish: ["$JS.API.>", "$KV.netspectra-engines.>", "netspectra.control.>"],
+          publish: ["$JS.API.>", "$KV.netspectra-engines.>"],
           subscribe: ["_INBOX.>", "netspectra.live.>"] } },
         { user: probe, password: p, permissions: {
-          publish: ["netspectra.packets.*.mine", "netspectra.live.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.*"],
-          subscribe: ["_INBOX.>", "netspectra.control.>"] } } ] }`,
+          publish: ["netspectra.packets.*.mine", "netspectra.live.probe.mine", "$JS.API.INFO", "$JS.API.STREAM.INFO.*"],
+          subscribe: ["_INBOX.>", "netspectra.control.probe.mine"] } },
+        { user: api, password: a, permissions: {
+          publish: ["netspectra.control.probe.*"],
+          subscribe: ["netspectra.live.probe.>"] } } ] }`,
     });
     const engine = open(server, { user: 'engine', password: 'e' });
     await engine.bus.ensureStreams();
@@ -125,6 +128,22 @@ describe.runIf(hasNats)('access to the bus', () => {
     const { bus, log } = open(server, { user: 'probe', password: 'p' });
     expect(await bus.ensureStreams()).toEqual([]);
     expect(log).toEqual(['connected to the bus']);
+    const api = open(server, { user: 'api', password: 'a' });
+    await api.bus.ready(5000);
+    const heard: string[] = [];
+    api.bus.listen('netspectra.live.probe.>', (subject) => heard.push(subject));
+    bus.listen('netspectra.control.probe.mine', (subject) => heard.push(subject));
+    await until('each hears the other', () => {
+      bus.send('netspectra.live.probe.mine', new Uint8Array(1));
+      api.bus.send('netspectra.control.probe.mine', new Uint8Array(1));
+      return heard.includes('netspectra.live.probe.mine') && heard.includes('netspectra.control.probe.mine');
+    });
+    expect([...log, ...api.log]).toEqual(['connected to the bus', 'connected to the bus']);
+    bus.send('netspectra.control.probe.other', new Uint8Array(1)); // a probe commands nobody, and speaks for itself only
+    bus.send('netspectra.live.probe.other', new Uint8Array(1));
+    await until('it is told', () => log.filter((line) => line.includes('docs/bus.md')).length === 2);
+    expect(heard.filter((subject) => subject.endsWith('.other'))).toEqual([]);
+    log.length = 1;
     const publisher = bus.publisher();
     const bytes = new Uint8Array(3);
     publisher.publish({ partition: 0, probe: 'mine', epoch: 1n, sequence: 0, bytes });

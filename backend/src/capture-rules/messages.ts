@@ -23,7 +23,7 @@ export const statusSubject = (probe: string): string => statusPrefix + subjectTo
 export const everyStatus = `${statusPrefix}>`;
 
 /** of a status message */
-const statusBytesMax = 64 * 1024;
+const statusBytesMax = 32 * 1024;
 
 const strict = { additionalProperties: false };
 const ruleSchema = Type.Object(
@@ -102,7 +102,7 @@ const statusSchema = Type.Object({
   cpu_seconds: count,
   memory_bytes: count,
   filter: Type.String({ maxLength: filterLimits.lengthMax }),
-  interfaces: Type.Array(Type.Object({ name: line, state: line }), { maxItems: 1_024 }),
+  interfaces: Type.Array(Type.Object({ name: line, state: line }), { maxItems: 256 }),
   capture_rules: Type.Object({
     version: Type.String({ maxLength: 64 }),
     rules: count,

@@ -52,7 +52,8 @@ export interface DirectorCounters {
   readFailures: number;
 }
 
-const probesMax = 10_000;
+/** with the largest status of each, 64 MiB */
+const probesMax = 2_000;
 /** a probe tells once a second */
 const liveMilliseconds = 5_000;
 const forgetMilliseconds = 3_600_000;
