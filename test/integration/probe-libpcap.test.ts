@@ -150,7 +150,7 @@ describe.runIf(hasCables && hasTcpdump && compile)('the libpcap source on a veth
 
   it('filters in the kernel, gives what was there before the filter changed, and samples', async () => {
     const filter = captureFilter('icmp', { vlanTags: 'offloaded' });
-    if (!filter.ok) throw new Error(filter.problems[0]!.message);
+    if (!filter.ok) throw new Error(filter.reasons[0]!.message);
     const ping = ethernet(0x0800, ipv4(1, icmp(8, 0, new Uint8Array(30))));
     const other = ethernet(0x0800, ipv4(17, udp(1, 2, new Uint8Array(40))));
     const path = captureOf('two.pcap', [ping, other]);

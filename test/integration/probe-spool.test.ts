@@ -69,7 +69,7 @@ describe.runIf(hasNats && hasCables)('the spool of a probe', () => {
       started.child.kill(signal);
       return started.ended;
     };
-    return { ...started, metric, ready, end };
+    return { ...started, listen: new URL(address).host, metric, ready, end };
   }
 
   /** Everything on the bus of a probe, in the order of each stream. */
@@ -120,6 +120,8 @@ describe.runIf(hasNats && hasCables)('the spool of a probe', () => {
     await server.start();
 
     const next = await probe('killed');
+    expect(await next.metric('netspectra_probe_previous_epoch_unfinished')).toBe(1);
+    expect(next.stderr()).toContain('the probe before was killed');
     await until('nothing is on disk', async () => (await next.metric('netspectra_probe_spooled_messages')) === 0);
     expect(await cable.send(sampleCapture, { packetsPerSecond: 20_000 })).toBe(framesInSample);
     expect((await next.end('SIGTERM')).code).toBe(0);
@@ -182,7 +184,18 @@ describe.runIf(hasNats && hasCables)('the spool of a probe', () => {
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('messages wait on disk for the next start of this probe');
     await server.start();
+    const taken = await probe('other');
+    const refused = await start(['probe', '--interface', cable.interface], {
+      env: {
+        NETSPECTRA_BUS_SERVERS: server.url,
+        NETSPECTRA_PROBE_LISTEN: taken.listen,
+        NETSPECTRA_PROBE_ID: 'stopped',
+        NETSPECTRA_DATA_DIR: data.path,
+      },
+    }).ended;
+    expect(refused.stderr).toContain('is taken');
     const next = await probe('stopped');
+    expect(await next.metric('netspectra_probe_previous_epoch_unfinished')).toBe(0); // neither was killed
     await until('nothing is on disk', async () => (await next.metric('netspectra_probe_spooled_messages')) === 0);
     expect((await next.end('SIGTERM')).code).toBe(0);
     const all = await published('stopped');

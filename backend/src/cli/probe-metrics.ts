@@ -123,6 +123,12 @@ export function registerProbeMetrics(
     'Bytes that were cut off there',
     () => figures().spool?.tornBytes ?? 0,
   );
+  gauge(
+    registry,
+    'netspectra_probe_previous_epoch_unfinished',
+    '1 when the probe before, of the same id, was killed: its epochs have no last message; 0 also without a spool',
+    () => (figures().spool?.previousUnfinished ? 1 : 0),
+  );
   counted(
     registry,
     'netspectra_probe_reconnects_total',

@@ -102,6 +102,11 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
         logger.warn({ server }, "no address found: the probe's own connection to it may be captured"),
       );
   const spool = openConfiguredSpool(config);
+  if (spool?.state.previousUnfinished)
+    logger.warn(
+      { probe: config.probe.id },
+      'the probe before was killed: what it had sent and not heard of may be lost, and its epochs have no last message',
+    );
   const publisherOf = (options: PublisherOptions): Publisher =>
     spool ? createOutbox(bus, spool, options, logger) : bus.publisher(options);
   let publisher: Publisher | undefined;
@@ -165,6 +170,10 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
     setting: 'probe.listen',
     metrics,
     health: () => watch.health(),
+  }).catch(async (error: unknown) => {
+    await running.stop(0); // it has the spool open: the next start would take us for killed
+    stop.release();
+    throw error;
   });
   let unhear = (): void => {};
   let status: NodeJS.Timeout | undefined;

@@ -144,6 +144,7 @@ class Outbox implements Publisher {
         if (!this.spooling || this.spool.state.records > 0) return;
         this.log.info({}, 'everything that waited on disk is with the bus');
         this.spooling = false;
+        this.failing = false;
         return;
       }
       if (this.inner.publish(message) === 'full') return;
@@ -164,6 +165,7 @@ class Outbox implements Publisher {
           ? `the spool cannot be written (${lastError}); what comes is dropped and counted: free disk space`
           : 'the spool is full; what comes is dropped and counted: bring the bus back, or give the spool more bytes',
       );
-    this.failing = !kept;
+    // Until everything is off the disk: a full one may still take a small message between two large ones.
+    this.failing = this.failing || !kept;
   }
 }

@@ -142,8 +142,13 @@ describe('a spool', () => {
     expect(() => openSpool({ folder: path, bytesMax: 1 << 20 })).toThrow(`is in use by process ${process.ppid}`);
     const dead = spawnSync(process.execPath, ['-e', '']).pid;
     writeFileSync(join(path, 'lock'), String(dead));
-    openSpool({ folder: path, bytesMax: 1 << 20 }).close();
+    const next = openSpool({ folder: path, bytesMax: 1 << 20 });
+    expect([spool, next].map(({ state }) => state.previousUnfinished)).toEqual([false, true]);
+    next.close();
     spool.close();
+    const third = openSpool({ folder: path, bytesMax: 1 << 20 });
+    expect(third.state.previousUnfinished).toBe(false);
+    third.close();
     writeFileSync(join(path, 'file'), '');
     expect(() => openSpool({ folder: join(path, 'file'), bytesMax: 1 })).toThrow('cannot be used (EEXIST)');
   });

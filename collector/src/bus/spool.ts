@@ -54,6 +54,8 @@ export interface SpoolState {
   /** places where a record was not whole, and the bytes cut off there */
   readonly torn: number;
   readonly tornBytes: number;
+  /** the process before did not close it: it was killed, and what it had sent and not put on disk may be lost */
+  readonly previousUnfinished: boolean;
 }
 
 interface Segment {
@@ -101,6 +103,7 @@ export class Spool {
   private head: { readonly segment: Segment; readonly message: OutgoingMessage } | null = null;
   private readonly unreadOf = new Map<number, number>();
   private bytes = 0;
+  private previousUnfinished = false;
   private readonly counters = { full: 0, failed: 0, lastError: '', torn: 0, tornBytes: 0 };
 
   constructor(options: SpoolOptions) {
@@ -110,7 +113,7 @@ export class Spool {
     this.lock = join(options.folder, 'lock');
     try {
       mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-      takeLock(this.lock, options.folder);
+      this.previousUnfinished = takeLock(this.lock, options.folder);
       this.load();
     } catch (error) {
       if (error instanceof BusError) throw error;
@@ -124,7 +127,8 @@ export class Spool {
 
   get state(): SpoolState {
     const records = this.segments.reduce((sum, segment) => sum + segment.records - segment.confirmed, 0);
-    return { records, bytes: this.bytes, ...this.counters };
+    const { bytes, previousUnfinished } = this;
+    return { records, bytes, ...this.counters, previousUnfinished };
   }
 
   /** Records of a partition that were not read yet: a message after them must wait behind them. */
@@ -356,12 +360,15 @@ function decode(body: Buffer): OutgoingMessage | null {
   };
 }
 
-/** One process has the folder: two would delete each other's segments. */
-function takeLock(path: string, folder: string): void {
+/**
+ * One process has the folder: two would delete each other's segments.
+ * @returns whether the one before left its lock behind
+ */
+function takeLock(path: string, folder: string): boolean {
   for (let tries = 0; tries < 2; tries += 1) {
     try {
       writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
-      return;
+      return tries > 0;
     } catch (error) {
       if (reasonOf(error) !== 'EEXIST') throw error;
     }
