@@ -463,6 +463,30 @@ const analysisShape: Readonly<Record<string, string>> = {
   'tls.server_names.*.name': 'string',
 };
 
+describe('config schema-sql', () => {
+  it('prints the statements of the configured server or cluster, with retention and history', async () => {
+    const alone = await run(['config', 'schema-sql'], { cwd });
+    expect(alone).toMatchObject({ code: 0, stderr: '' });
+    expect(alone.stdout).toMatch(
+      /^-- NetSpectra \S+: tables for one server\..*\n\nCREATE DATABASE IF NOT EXISTS netspectra;\n/,
+    );
+    expect(alone.stdout).toContain('ALTER TABLE dns MODIFY TTL stored_at + toIntervalSecond(2592000);');
+    expect(alone.stdout).not.toContain('ON CLUSTER');
+    writeFileSync(
+      at('cluster.yaml'),
+      'storage: {clickhouse: {url: "http://ch:8123", cluster: main, sharded: true, database: net}}',
+    );
+    const { code, stdout } = await run(['config', 'schema-sql', '--config', at('cluster.yaml')], { cwd });
+    expect(code).toBe(0);
+    expect(stdout).toContain("ENGINE = Distributed('main', 'net', 'flows_local', partition);");
+    const statements = stdout.split(/;\n+/).filter((statement) => /^(CREATE|ALTER)/.test(statement));
+    expect(statements.filter((statement) => !statement.includes("ON CLUSTER 'main'"))).toEqual([]);
+    expect(stdout).toMatch(
+      /INSERT INTO schema_migrations \(version, name, checksum\) VALUES\n {2}\(1, 'tables', '[0-9a-f]{64}'\)/,
+    );
+  });
+});
+
 describe('config print', () => {
   it('can be loaded again, and is the same then', async () => {
     const env = { NETSPECTRA_ENGINE_FLUSH_INTERVAL: '250ms', NETSPECTRA_STORAGE_TTL_DNS: '3d' };
