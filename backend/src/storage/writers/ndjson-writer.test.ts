@@ -247,6 +247,7 @@ describe('the writer of NDJSON files', () => {
     const writer = await open();
     await writer.write(flushOf(1));
     await writer.close();
+    const whole = statSync(join(folder.path, journalName)).size;
     for (const line of [
       '{"names":[1]}',
       '{"ends":{"flows":{"time":-1,"bytes":0,"closed":false}}}',
@@ -256,6 +257,7 @@ describe('the writer of NDJSON files', () => {
     ]) {
       appendFileSync(join(folder.path, journalName), `${line}\n{"names":["p1:5:0:2-2"]}\n`);
       const again = await open();
+      expect(statSync(join(folder.path, journalName)).size, line).toBe(whole);
       await again.write(flushOf(1));
       expect(again.counters.repeated, line).toBe(1);
       await again.close();
