@@ -10,6 +10,8 @@ const latencyBuckets = [0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30, 60, 300]
 const millisecondsPerSecond = 1000;
 
 export interface BusEngineObserver {
+  /** of what is stored, since the start */
+  readonly accounts: AccountingReport;
   /** A stretch is stored. @param latencyMs from its last packet's time */
   stored(accounting: AccountingReport, latencyMs: number | null): void;
 }
@@ -99,6 +101,9 @@ export function registerBusEngineMetrics(registry: Registry, state: () => Engine
     registers: [registry],
   });
   return {
+    get accounts() {
+      return accounts;
+    },
     stored(accounting, latencyMs) {
       accounts = mergeAccounting([accounts, accounting]);
       if (latencyMs !== null) latency.observe(Math.max(0, latencyMs / millisecondsPerSecond));

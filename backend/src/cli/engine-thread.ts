@@ -8,21 +8,27 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import { EngineWorker } from '../cluster/index.js';
-import type { EngineWorkerState } from '../cluster/index.js';
+import type { CounterName, EngineWorkerState } from '../cluster/index.js';
 import type { Config } from '../config/index.js';
 import { PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { allTasks } from '../engine/tasks/index.js';
 import type { EnrichmentData } from '../enrichment/index.js';
-import { createClickHouseWriter, readStretches } from '../storage/index.js';
+import type { DependencyStatus } from '../health.js';
+import { observingWriter } from '../realtime/index.js';
+import type { EngineBeat } from '../realtime/index.js';
+import { readStretches } from '../storage/index.js';
 import { openConfiguredBus } from './bus.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
-import { registerStoreMetrics } from './metrics.js';
+import { beatRegularly, openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
 import { openMigratedStore } from './service.js';
+import { openWriters } from './writers.js';
 
 export interface EngineThreadData {
   readonly config: Config;
   /** unique among all engines' threads */
   readonly id: string;
+  /** number of the thread within its engine */
+  readonly index: number;
   /** threads of this engine, which share its limits */
   readonly threads: number;
   readonly enrichment: EnrichmentData;
@@ -34,7 +40,12 @@ export type EngineThreadRequest =
   | { readonly kind: 'enrichment'; readonly data: EnrichmentData };
 
 export type EngineThreadMessage =
-  | { readonly kind: 'state'; readonly state: EngineWorkerState; readonly storeAddress: string }
+  | {
+      readonly kind: 'state';
+      readonly state: EngineWorkerState;
+      /** what is written to beside the store */
+      readonly writers: readonly DependencyStatus[];
+    }
   | {
       readonly kind: 'metrics';
       readonly number: number;
@@ -57,7 +68,7 @@ const fetchBytesMax = 32 * 1024 ** 2;
 
 const port = parentPort;
 if (!port) throw new Error('engine-thread.ts runs as a worker thread only');
-const { config, id, threads, enrichment } = workerData as EngineThreadData;
+const { config, id, index, threads, enrichment } = workerData as EngineThreadData;
 const post = (message: EngineThreadMessage): void => port.postMessage(message);
 
 const { engine } = config;
@@ -65,10 +76,17 @@ const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destin
 const metrics = new Registry();
 const bus = openConfiguredBus(config, `netspectra engine ${id}`, logger);
 const store = await openMigratedStore(config);
-const observer = registerStoreMetrics(metrics, () => writer.counters);
-const writer = createClickHouseWriter(store, { rowsMax, bytesMax: insertBytesMax, triesMax, observer });
+const writers = await openWriters(config, store, metrics, logger, {
+  subfolder: `${engine.id || 'engine'}-${index}`,
+  store: { rowsMax, bytesMax: insertBytesMax, triesMax },
+});
+const realtime = await openConfiguredRealtime(config, logger, false);
+registerRealtimeMetrics(metrics, realtime);
+// Without Redis nobody outside could ask what this process knows.
+const writer = realtime.redis ? observingWriter(writers, (flush) => realtime.observeFlush(flush)) : writers;
 const tasks = engine.tasks.length > 0 ? engine.tasks.map(({ type, ...options }) => ({ type, options })) : allTasks();
 let newestEnrichment = enrichment;
+let ending = false;
 
 const worker = new EngineWorker(
   {
@@ -111,7 +129,7 @@ const worker = new EngineWorker(
 );
 const told = registerBusEngineMetrics(metrics, () => worker.state);
 
-const telling = setInterval(() => post({ kind: 'state', state: worker.state, storeAddress: store.location }), stateMs);
+const telling = setInterval(() => post({ kind: 'state', state: worker.state, writers: writers.status() }), stateMs);
 port.on('message', (request: EngineThreadRequest) => {
   switch (request.kind) {
     case 'enrichment':
@@ -128,6 +146,26 @@ port.on('message', (request: EngineThreadRequest) => {
   }
 });
 worker.start();
+const stopBeating = realtime.redis ? beatRegularly(realtime, beat) : () => {};
+
+/** What others see of this thread in Redis. */
+function beat(): EngineBeat {
+  const { partitions, before, flowsLive } = worker.state;
+  const sum = (name: CounterName): number => partitions.reduce((all, { state }) => all + state[name], before[name]);
+  return {
+    id,
+    state: ending ? 'stopping' : partitions.length === 0 ? 'idle' : 'reading',
+    source: partitions.length === 0 ? null : `partitions ${partitions.map(({ partition }) => partition).join(', ')}`,
+    workers: 1,
+    packetsRead: sum('packets'),
+    packetsStored: told.accounts.packets,
+    bytesStored: told.accounts.bytes,
+    flowsLive,
+    watermarkMs: realtime.watermark.frontier.closedMs,
+    memoryBytes: process.memoryUsage.rss(),
+    limits: {},
+  };
+}
 
 /** Milliseconds since a packet's time; null for old captures that are published now, whose age says nothing. */
 function liveLatencyMs(packetMs: number): number | null {
@@ -136,9 +174,12 @@ function liveLatencyMs(packetMs: number): number | null {
 }
 
 async function end(): Promise<void> {
+  ending = true;
   await worker.stop(engine.drain_timeout * 1000);
   clearInterval(telling);
-  await writer.close();
+  stopBeating();
+  await writers.close();
+  realtime.close();
   await store.close();
   await bus.close();
   port?.close();

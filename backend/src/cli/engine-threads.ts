@@ -1,7 +1,6 @@
 /** The threads of an engine, seen from its main thread: started, asked, told, ended. */
 import { Worker } from 'node:worker_threads';
 import { AggregatorRegistry } from 'prom-client';
-import type { EngineWorkerState } from '../cluster/index.js';
 import type { EnrichmentData } from '../enrichment/index.js';
 import type { EngineThreadData, EngineThreadMessage, EngineThreadRequest } from './engine-thread.js';
 
@@ -17,7 +16,7 @@ export class EngineThreads {
   /** Rejects when a thread ends without having been asked to. */
   readonly failed: Promise<never>;
   /** Newest of each thread; null before its first. */
-  readonly states: (EngineWorkerState | null)[] = [];
+  readonly states: (EngineThreadState | null)[] = [];
   private readonly threads: Worker[] = [];
   private readonly ended: Promise<void>[] = [];
   private readonly asked = new Map<number, (metrics: MetricsOfThread) => void>();
@@ -33,7 +32,7 @@ export class EngineThreads {
       this.threads.push(thread);
       this.states.push(null);
       thread.on('message', (message: EngineThreadMessage) => {
-        if (message.kind === 'state') this.states[index] = message.state;
+        if (message.kind === 'state') this.states[index] = message;
         else this.asked.get(message.number)?.(message.metrics);
       });
       thread.on('error', fail);
@@ -91,4 +90,5 @@ export class EngineThreads {
   }
 }
 
+export type EngineThreadState = EngineThreadMessage & { readonly kind: 'state' };
 type MetricsOfThread = (EngineThreadMessage & { readonly kind: 'metrics' })['metrics'];

@@ -17,6 +17,7 @@ import { healthOf, lossStatus } from '../health.js';
 import type { DependencyStatus, HealthReport } from '../health.js';
 import { busUserError, openConfiguredBus, prepareStreams } from './bus.js';
 import { EngineThreads } from './engine-threads.js';
+import type { EngineThreadState } from './engine-threads.js';
 import { openConfiguredEnrichment } from './enrichment.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { stopSignals, version } from './process.js';
@@ -80,6 +81,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
     Array.from({ length: count }, (_, index) => ({
       config,
       id: `${id}-${index}`,
+      index,
       threads: count,
       enrichment: enrichment.source.data,
     })),
@@ -129,8 +131,9 @@ async function end(threads: EngineThreads, config: Config, logger: Logger): Prom
 }
 
 /** Bus, store, and whether messages were lost, as the threads told last. */
-function healthOfEngine(states: readonly (EngineWorkerState | null)[], config: Config): HealthReport {
-  const known = states.filter((state) => state !== null);
+function healthOfEngine(states: readonly (EngineThreadState | null)[], config: Config): HealthReport {
+  const told = states.filter((state) => state !== null);
+  const known = told.map(({ state }) => state);
   const runners = known.flatMap(({ partitions }) => partitions.map(({ state }) => state));
   const starting = known.length < states.length;
   const away = known.filter(({ busConnected }) => !busConnected).length;
@@ -155,6 +158,7 @@ function healthOfEngine(states: readonly (EngineWorkerState | null)[], config: C
       ok: storeError === undefined,
       detail: storeError ?? 'takes rows',
     },
+    ...sideWriters(told),
     lossOf(messages, Math.max(0, missing)),
   ];
   return healthOf(dependencies);
@@ -162,4 +166,13 @@ function healthOfEngine(states: readonly (EngineWorkerState | null)[], config: C
 
 function lossOf(messages: number, missing: number): DependencyStatus {
   return { name: 'loss', ...lossStatus(missing === 0 ? 0 : missing / (messages + missing), 'in messages so far') };
+}
+
+/** What is written to beside the store: of each, the state of the thread that is worst off. */
+function sideWriters(told: readonly EngineThreadState[]): DependencyStatus[] {
+  const worst = new Map<string, DependencyStatus>();
+  for (const status of told.flatMap(({ writers }) => writers)) {
+    if (!status.ok || !worst.has(status.name)) worst.set(status.name, status);
+  }
+  return [...worst.values()];
 }

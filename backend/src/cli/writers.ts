@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client';
 import type { Config } from '../config/index.js';
 import type { DependencyStatus } from '../health.js';
 import { createClickHouseWriter } from '../storage/index.js';
-import type { Store } from '../storage/index.js';
+import type { Store, WriterOptions } from '../storage/index.js';
 import {
   createFanOutWriter,
   createLaggingWriter,
@@ -27,6 +27,8 @@ export interface Writers extends Writer {
 }
 
 export interface WritersOptions {
+  /** of the store's writer */
+  readonly store?: WriterOptions;
   /** the folder below storage.files.dir: for each of several writers of a process another one */
   readonly subfolder?: string;
 }
@@ -58,7 +60,7 @@ export async function openWriters(
     beside.push(files.queue);
   }
   const observer = registerStoreMetrics(metrics, () => first.counters);
-  const first = createClickHouseWriter(store, { observer });
+  const first = createClickHouseWriter(store, { ...options.store, observer });
   const all = createFanOutWriter(first, beside);
   return {
     write: (flush, mayWrite) => all.write(flush, mayWrite),

@@ -2,6 +2,7 @@
  * One thread's part of an engine: takes partitions by lease, runs each, and gives them back when others come or the
  * engine ends. Threads share nothing: each is to the others what another engine would be.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Bus, BusLog, Records } from '@netspectra/collector/bus';
 import { addCounts } from '../engine/accounting.js';
 import type { EnrichmentData } from '../enrichment/index.js';
@@ -63,6 +64,10 @@ export type CounterName = (typeof counterNames)[number];
 /** Between two looks at whether a stream was made anew behind our back. */
 const streamCheckMs = 5_000;
 const handOverMs = 30_000;
+const announceMs = 400;
+const roundGapMs = 50;
+/** Somebody gave partitions back. */
+const releasedSubject = 'netspectra.control.engines.released';
 /** Least that a partition may fetch ahead. */
 const fetchBytesMin = 1 << 20;
 
@@ -84,6 +89,7 @@ export class EngineWorker {
   private rounds: Promise<void> = Promise.resolve();
   private stopping = false;
   private wake: () => void = () => {};
+  private deafen: () => void = () => {};
   private engines = 1;
   private leasesLost = 0;
   private lastStreamCheckMs = -Infinity;
@@ -121,7 +127,14 @@ export class EngineWorker {
 
   /** Begin to take partitions. */
   start(): void {
-    this.rounds = this.goRound();
+    this.deafen = this.parts.bus.listen(releasedSubject, () => this.wake());
+    this.rounds = this.begin().then(() => this.goRound());
+  }
+
+  /** Engines and threads that start together hear of each other before the first takes everything. */
+  private async begin(): Promise<void> {
+    await this.leases.announce().catch(() => {}); // the rounds tell why
+    await this.sleep(announceMs);
   }
 
   /** Store what was taken, give all partitions back, and end. What is not stored in time stays on the bus. */
@@ -133,6 +146,8 @@ export class EngineWorker {
     await Promise.all(working.map(({ ended }) => ended));
     await this.rounds;
     await this.leases.close();
+    this.deafen();
+    this.tellReleased();
   }
 
   private async goRound(): Promise<void> {
@@ -147,6 +162,7 @@ export class EngineWorker {
         this.lastError = reason;
       }
       await this.sleep(this.leases.roundMs);
+      await delay(roundGapMs); // however often it is woken
     }
     // While the last flushes are written the leases must last.
     while (this.running.size > 0) {
@@ -161,7 +177,7 @@ export class EngineWorker {
     for (const partition of lost) this.lose(partition);
     for (const partition of surplus) this.handOver(partition);
     if (taken.length > 0) this.parts.log.info({ partitions: taken, engines }, 'partitions taken');
-    for (const partition of taken) this.begin(partition);
+    for (const partition of taken) this.run(partition);
     await this.checkStreams();
   }
 
@@ -180,7 +196,7 @@ export class EngineWorker {
     void found.ended.then(() => this.leases.release(partition)).catch(() => {}); // the lease lapses, then
   }
 
-  private begin(partition: number): void {
+  private run(partition: number): void {
     const lease = this.leases.leases.get(partition);
     if (!lease || this.stopping) return;
     const { bus, writer, log, readStored, newProcessor, onStored, reached } = this.parts;
@@ -214,6 +230,11 @@ export class EngineWorker {
       )
       .then(() => this.forget(partition, runner));
     this.running.set(partition, { runner, ended, leaving: false });
+  }
+
+  /** Others need not wait for their next round. */
+  private tellReleased(): void {
+    this.parts.bus.send(releasedSubject, new Uint8Array(0));
   }
 
   private forget(partition: number, runner: PartitionRunner): void {

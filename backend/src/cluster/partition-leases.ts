@@ -71,6 +71,11 @@ export class PartitionLeases {
     return { taken, lost, surplus, engines: engines.length };
   }
 
+  /** Let the others know of this engine, before it takes anything. */
+  async announce(): Promise<void> {
+    await this.register();
+  }
+
   /** Show that the holder is there, nothing else: before the end, when nothing is taken any more. */
   async renew(): Promise<void> {
     await this.renewAll();
