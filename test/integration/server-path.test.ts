@@ -14,7 +14,7 @@ import { tables } from '../../backend/src/tables/index.js';
 import type { TableName } from '../../backend/src/tables/index.js';
 import { startClickHouse } from '../kit/clickhouse.js';
 import type { ClickHouse } from '../kit/clickhouse.js';
-import { storeKinds } from '../kit/stores.js';
+import { startCluster, storeKinds } from '../kit/stores.js';
 import type { TestTarget } from '../kit/stores.js';
 import { run, sampleCapture, temporaryFolder } from './process.js';
 
@@ -112,8 +112,8 @@ describe('the API over HTTP', () => {
   const seed = Number(process.env['FC_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   const world = makeWorld(seed);
 
-  const open = async (kind: Store['kind']): Promise<TestApi> => {
-    const place: TestTarget = await storeKinds.find((each) => each.kind === kind)!.start();
+  const open = async (start: () => Promise<TestTarget>): Promise<TestApi> => {
+    const place = await start();
     const api = await world.open({ open: () => place.open() });
     ends.push(async () => {
       await api.close();
@@ -136,28 +136,39 @@ describe('the API over HTTP', () => {
     queries: fc.array(fc.constantFrom(...Object.values(world.rooms)).chain(queryOf), { minLength: 1, maxLength: 4 }),
   });
 
-  it(`answers random queries as over the embedded database (seed ${seed})`, async () => {
-    const here = await open('embedded');
-    const there = await open('server');
-    expect([here.store, there.store]).toMatchObject([{ kind: 'embedded' }, { kind: 'server' }]);
-    const from = start * 1000;
-    await fc.assert(
-      fc.asyncProperty(requests, async ({ lengthMs, queries }) => {
-        const request = {
-          from,
-          to: from + lengthMs,
-          queries: queries.map((query, i) => ({ refId: `Q${i}`, maxDataPoints: 20, ...query })),
-        };
-        const [mine, theirs] = await Promise.all([here.query(request), there.query(request)]);
-        const told = (results: typeof mine) =>
-          Object.entries(results).map(([id, { frames, error, status, meta }]) => ({
-            ...{ id, frames, error, status },
-            tables: meta?.tables,
-            truncated: meta?.truncated,
-          }));
-        expect(told(theirs)).toEqual(told(mine));
-      }),
-      { seed, numRuns: 40, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false },
-    );
-  });
+  const ofKind = (kind: Store['kind']) => storeKinds.find((each) => each.kind === kind)!.start;
+
+  it.each([
+    ['a server', ofKind('server'), 'single'],
+    ['a cluster with shards', startCluster, 'sharded'],
+  ] as const)(
+    `answers random queries over %s as over the embedded database (seed ${seed})`,
+    async (_, begin, layout) => {
+      const here = await open(ofKind('embedded'));
+      const there = await open(begin);
+      expect([here.store, there.store]).toMatchObject([
+        { kind: 'embedded', layout: { kind: 'single' } },
+        { kind: 'server', layout: { kind: layout } },
+      ]);
+      const from = start * 1000;
+      await fc.assert(
+        fc.asyncProperty(requests, async ({ lengthMs, queries }) => {
+          const request = {
+            from,
+            to: from + lengthMs,
+            queries: queries.map((query, i) => ({ refId: `Q${i}`, maxDataPoints: 20, ...query })),
+          };
+          const [mine, theirs] = await Promise.all([here.query(request), there.query(request)]);
+          const told = (results: typeof mine) =>
+            Object.entries(results).map(([id, { frames, error, status, meta }]) => ({
+              ...{ id, frames, error, status },
+              tables: meta?.tables,
+              truncated: meta?.truncated,
+            }));
+          expect(told(theirs)).toEqual(told(mine));
+        }),
+        { seed, numRuns: 40, interruptAfterTimeLimit: 10_000, markInterruptAsFailure: false },
+      );
+    },
+  );
 });
