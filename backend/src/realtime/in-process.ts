@@ -1,6 +1,7 @@
 /** Real-time state of the engines of this process, in bounded maps whose entries expire. */
 import { activeHosts, recentRates } from './merge.js';
-import { engineTtlSeconds, probeTtlSeconds, rateSeconds, ttlSeconds } from './state.js';
+import { rateSeconds } from './spans.js';
+import { engineTtlSeconds, probeTtlSeconds, ttlSeconds } from './state.js';
 import type {
   ActiveHosts,
   EngineBeat,

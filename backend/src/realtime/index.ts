@@ -3,5 +3,5 @@ export type { Frontier, StreamProgress } from './frontier.js';
 export { observingWriter } from './observing-writer.js';
 export { Realtime } from './realtime.js';
 export { RedisState } from './redis-state.js';
-export { hostSeconds } from './state.js';
+export { hostSeconds } from './spans.js';
 export type { EngineBeat, RealtimeHost, RealtimeView } from './state.js';

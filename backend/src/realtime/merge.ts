@@ -1,5 +1,5 @@
 /** Answers out of sums by window: the same whether the sums were kept in this process or in Redis. */
-import { hostSeconds, rateSeconds } from './state.js';
+import { hostSeconds, rateSeconds } from './spans.js';
 import type { ActiveHosts, ProbeRate, RealtimeHost } from './state.js';
 
 export interface WindowOfHosts {

@@ -5,7 +5,8 @@ import type { WindowOfHosts } from './merge.js';
 import { connectRedis, redisReason } from './redis-connection.js';
 import type { RealtimeLog, RedisConnection, RedisTarget } from './redis-connection.js';
 import { observeEngineScript, observeFlushScript } from './redis-script.js';
-import { engineTtlSeconds, hostSeconds, probeTtlSeconds, rateSeconds, ttlSeconds } from './state.js';
+import { hostSeconds, rateSeconds } from './spans.js';
+import { engineTtlSeconds, probeTtlSeconds, ttlSeconds } from './state.js';
 import type {
   ActiveHosts,
   EngineBeat,

@@ -4,10 +4,6 @@
  */
 import type { FlushSummary } from './summary.js';
 
-/** Seconds of packet time for which rates are kept. */
-export const rateSeconds = 120;
-/** Seconds of packet time over which hosts are active. */
-export const hostSeconds = 60;
 /** What nobody renews is gone after so many seconds of clock time. */
 export const ttlSeconds = 180;
 /** A probe of which nothing was stored for so many seconds is not alive. */

@@ -1,5 +1,6 @@
 /** What real-time state costs for each flow row of a flush: `node backend/src/realtime/summary.bench.js` after a build. */
-/* global performance, process, TextEncoder */
+/* global process, TextEncoder */
+import { performance } from 'node:perf_hooks';
 import { summariseFlush } from '../../dist/realtime/summary.js';
 
 const rows = 100_000;

@@ -5,7 +5,7 @@
 import { formatAddress, parseAddress } from '@netspectra/query';
 import { tables } from '../tables/index.js';
 import type { Flush, RowBlock, TableName } from '../tables/index.js';
-import { hostSeconds, rateSeconds } from './state.js';
+import { hostSeconds, rateSeconds } from './spans.js';
 
 /** Hosts that are kept of one flush: the heaviest. */
 export const hostsPerFlush = 128;
