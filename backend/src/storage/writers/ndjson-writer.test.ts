@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../errors.js';
 import type { Flush } from '../../tables/index.js';
 import { WriteForbidden } from '../../tables/index.js';
@@ -284,7 +284,7 @@ function smallDisk(): { path: string; remove(): void } | null {
     : null;
 }
 const disk = smallDisk();
-if (disk) process.once('exit', () => disk.remove());
+afterAll(() => disk?.remove());
 
 describe.runIf(disk)('a full disk', () => {
   it('is told, leaves nothing half written, and the flush can be tried again', async () => {
