@@ -8,6 +8,7 @@ import { connect as connectPlainly } from 'node:net';
 import { once } from 'node:events';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { schemaVersion } from '../../backend/src/storage/index.js';
 import { createApi } from '../../backend/src/api/index.js';
 import type { AccessConfig, Api } from '../../backend/src/api/index.js';
 import { alternativeNames } from '../../backend/src/api/access/client-certificate.js';
@@ -47,7 +48,7 @@ afterAll(async () => {
 });
 
 async function serve(access: AccessConfig, asked: () => Promise<void> = async () => undefined): Promise<string> {
-  const one = { columns: [{ name: 'one', values: [1] }], rows: 1, statistics: { rowsRead: 0 } };
+  const one = { columns: [{ name: 'newest', values: [schemaVersion] }], rows: 1, statistics: { rowsRead: 0 } };
   const store = { query: () => asked().then(() => one) };
   const status = () => ({ dependencies: [], watermarkMs: null, samplingRate: 1 });
   const api = createApi({ store, metrics: new Registry(), status }, { listen: '127.0.0.1:0', access });
