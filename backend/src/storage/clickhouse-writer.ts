@@ -3,7 +3,7 @@
  *
  * A flush is several inserts: one per table, table partition (UTC day) and slice of at most `rowsMax` rows, because an
  * insert is atomic, and its deduplication token checked, only inside one block of one table partition. Each insert's
- * token names exactly its content: `table:probe:epoch:partition:first-last:schema:day.slice`. The cut depends on the
+ * token names exactly its content: `table:probe:epoch:partition:first-last:version:day.slice`. The cut depends on the
  * rows alone, so the same flush makes the same inserts: what is stored already is dropped by the store. The accounting
  * table goes last: when its row is there, everything before it is.
  *
@@ -15,7 +15,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { escapeTsv, tables, WriteForbidden } from '../tables/index.js';
 import type { Flush, RowBlock, TableName, Writer } from '../tables/index.js';
-import { schemaVersion } from './migrations/index.js';
 import type { Store } from './store.js';
 
 export interface WriterOptions {
@@ -54,6 +53,11 @@ export interface ClickHouseWriter extends Writer {
   readonly counters: Readonly<WriterCounters>;
 }
 
+/**
+ * Rises when the same packets would make other rows, so that what an older build wrote is not taken for them. Not the
+ * schema's version: a flush that was cut off by an update is repeated by the new build, and must meet its own tokens.
+ */
+const contentVersion = 5;
 const newline = 10;
 const secondsPerDay = 86_400;
 /** decimal digits of every second from 2001-09-09 to 2106 */
@@ -101,7 +105,7 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
     const ordered = [...flush.blocks].sort((a, b) => rank(a) - rank(b));
     try {
       for (const block of ordered) {
-        const name = `${block.table}:${flush.probe}:${flush.epoch}:${flush.partition}:${flush.firstSeq}-${flush.lastSeq}:${schemaVersion}`;
+        const name = `${block.table}:${flush.probe}:${flush.epoch}:${flush.partition}:${flush.firstSeq}-${flush.lastSeq}:${contentVersion}`;
         for (const slice of sliceBlock(block, flush, rowsMax, bytesMax)) {
           await insertSlice(block, slice, `${name}:${slice.day}.${slice.part}`, mayWrite);
         }

@@ -121,6 +121,16 @@ async function readNewest<Row extends object>(
   sql: (from: (table: TableName) => string) => string,
   params: Readonly<Record<string, QueryParam>>,
 ): Promise<Row[]> {
+  const { rows, ofEveryReplica } = await readReplicas<Row>(store, sql, params);
+  return [...rows, ...(ofEveryReplica ?? [])];
+}
+
+/** The same, apart: what one replica of each shard answers, and on a cluster what all of them together do. */
+export async function readReplicas<Row extends object>(
+  store: Store,
+  sql: (from: (table: TableName) => string) => string,
+  params: Readonly<Record<string, QueryParam>>,
+): Promise<{ readonly rows: Row[]; readonly ofEveryReplica: Row[] | null }> {
   const { layout } = store;
   const rows = rowsOf<Row>(
     await store.query(
@@ -129,13 +139,13 @@ async function readNewest<Row extends object>(
       { exactIntegers: true },
     ),
   );
-  if (layout.kind === 'single') return rows;
+  if (layout.kind === 'single') return { rows, ofEveryReplica: null };
   const replicas = await store.query(
     sql((table) => everyReplica(layout, table)),
     params,
     { exactIntegers: true, settings: everyReplicaSettings },
   );
-  return [...rows, ...rowsOf<Row>(replicas)];
+  return { rows, ofEveryReplica: rowsOf<Row>(replicas) };
 }
 
 /** Of each partition the row that is furthest, partitions ascending. */
