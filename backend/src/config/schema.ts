@@ -88,9 +88,9 @@ export const configSchema = Type.Object(
         default: 0.05,
       }),
       idle_interval: seconds('A partition without packets is told after so long that there were none.', {
-        minimum: 1,
+        minimum: 0.1,
         maximum: 3_600,
-        default: 5,
+        default: 1,
       }),
       queue_bytes: bytes(
         'Messages in memory that the bus has not taken; what is captured beyond is dropped and counted.',
