@@ -53,7 +53,7 @@ export class Lease {
   /** what the holder before had declared, to be repeated first */
   readonly inherited: readonly FlushStretch[];
   private readonly options: LeaseOptions;
-  private revision: number;
+  private revision: number | null;
   private flush: readonly FlushStretch[];
   private validUntil: number;
   private end: LeaseEnd | null = null;
@@ -126,13 +126,16 @@ export class Lease {
         return true;
       }
       // An answer to an earlier write may have been lost: then the record is ours, under a revision we do not know.
+      // Or somebody who is no engine removed it or wrote over it, and with it the flush that is declared: then it is
+      // written again, which engines that want it wait for.
       const found = await records.get(key);
       const record = found && parseRecord(found.text);
-      if (!found || record?.holder !== this.options.engine || record.fence !== this.fence) {
+      if (record && (record.holder !== this.options.engine || record.fence !== this.fence)) {
         this.end ??= 'taken';
         return false;
       }
-      this.revision = found.revision;
+      if (this.ended !== null) return false;
+      this.revision = found?.revision ?? null;
     }
   }
 }

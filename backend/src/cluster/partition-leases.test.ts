@@ -108,6 +108,44 @@ describe('leases of partitions', () => {
     pass(ttlMs + 1);
     expect((await a.round()).taken).toEqual([0]);
   });
+
+  it('are written again, with the flush that is declared, when somebody removes or overwrites the record', async () => {
+    const { records, engine } = cluster(1);
+    const holder = engine('holder');
+    await holder.round();
+    const lease = holder.leases.get(0)!;
+    await lease.declare([stretch]);
+    const spoil = [
+      async (revision: number) => records.remove('partition.0', revision),
+      async (revision: number) => records.put('partition.0', 'nonsense', revision),
+    ];
+    for (const act of spoil) {
+      await act((await records.get('partition.0'))!.revision);
+      const other = engine('other');
+      expect((await other.round()).taken).toEqual([]);
+      expect((await holder.round()).lost).toEqual([]);
+      const { text } = (await records.get('partition.0'))!;
+      expect(parseRecord(text)).toMatchObject({ holder: 'holder', fence: lease.fence, flush: [stretch] });
+      await other.close();
+    }
+    expect(await lease.declare([])).toBe(true);
+  });
+
+  it('are told of in the next round when one failed in its middle', async () => {
+    const { records, engine } = cluster(3);
+    let puts = 0;
+    const flaky: Records = {
+      ...records,
+      async put(key, text, revision) {
+        if (key === 'partition.1' && (puts += 1) === 1) throw new Error('timeout');
+        return records.put(key, text, revision);
+      },
+    };
+    const a = engine('a', flaky);
+    await expect(a.round()).rejects.toThrow('timeout');
+    expect(heldBy(a)).toEqual([0]);
+    expect((await a.round()).taken).toEqual([0, 1, 2]);
+  });
 });
 
 it('a record is read as it was written, and anything else is not', () => {

@@ -39,6 +39,9 @@ export class PartitionLeases {
   /** by key: which revision, since when */
   private readonly seen = new Map<string, { revision: number; since: number }>();
   private registration: number | null = null;
+  /** what happened to leases and no round has answered yet: a round that fails in its middle keeps it for the next */
+  private readonly taken = new Set<number>();
+  private readonly lost = new Set<number>();
 
   constructor(options: PartitionLeasesOptions) {
     if (!/^[A-Za-z0-9_-]{1,128}$/.test(options.engine)) throw new RangeError(`engine id '${options.engine}'`);
@@ -57,17 +60,20 @@ export class PartitionLeases {
 
   /** Renew, give back, take. Rejects when the bus does not answer; leases then lapse by themselves. */
   async round(): Promise<LeaseRound> {
-    const lost = await this.renewAll();
+    await this.renewAll();
     const engines = await this.liveEngines();
     const share = shareOf(this.options.partitions, engines, this.options.engine);
     const surplus = [...this.held.keys()].sort((a, b) => a - b).slice(share);
-    const taken: number[] = [];
     // Not all from the first one on: two engines that start together want different ones.
     const begin = Math.floor((this.options.partitions * engines.indexOf(this.options.engine)) / engines.length);
     for (let i = 0; i < this.options.partitions && this.held.size < share; i += 1) {
       const partition = (begin + i) % this.options.partitions;
-      if (!this.held.has(partition) && (await this.tryTake(partition))) taken.push(partition);
+      if (!this.held.has(partition) && (await this.tryTake(partition))) this.taken.add(partition);
     }
+    const taken = [...this.taken].filter((partition) => this.held.has(partition));
+    const lost = [...this.lost];
+    this.taken.clear();
+    this.lost.clear();
     return { taken, lost, surplus, engines: engines.length };
   }
 
@@ -95,17 +101,15 @@ export class PartitionLeases {
       await this.options.records.remove(engineKey(this.options.engine), this.registration).catch(() => false);
   }
 
-  private async renewAll(): Promise<number[]> {
-    const lost: number[] = [];
+  private async renewAll(): Promise<void> {
     await Promise.all(
       [...this.held].map(async ([partition, lease]) => {
         const renewed = await lease.renew().catch(() => lease.ended === null);
         if (renewed) return;
         this.held.delete(partition);
-        lost.push(partition);
+        this.lost.add(partition);
       }),
     );
-    return lost;
   }
 
   /** Ids of the engines that are there, sorted; tells the others of this one. */
@@ -116,7 +120,7 @@ export class PartitionLeases {
     for (const key of await records.keys(engineKey(''))) {
       const id = key.slice(engineKey('').length);
       const record = id === engine ? null : await records.get(key);
-      if (!record) continue;
+      if (!record || record.text === '') continue;
       const silentMs = this.unchangedMs(key, record);
       if (silentMs <= ttlMs) live.push(id);
       else if (silentMs > forgottenAfter * ttlMs && (await records.remove(key, record.revision))) this.seen.delete(key);
@@ -139,7 +143,7 @@ export class PartitionLeases {
     const found = await records.get(key);
     const before = found && parseRecord(found.text);
     if (found && before?.holder !== '') {
-      // Also a record that is not one of ours is waited out, and then replaced.
+      // Also a record that is not one of ours, or was removed, is waited out: its holder writes it again if it is there.
       if (this.unchangedMs(key, found) <= Math.max(ttlMs, Math.min(before?.ttlMs ?? 0, 10 * ttlMs))) return false;
     }
     const record: LeaseRecord = {

@@ -91,8 +91,12 @@ export interface RunnerState {
 /** How a run ends: asked to, or because the partition is another's. */
 export type RunnerEnd = 'stopped' | 'lost';
 
-/** Stretches without packets are written after so long. */
-const idleStretchMs = 10_000;
+/**
+ * A stretch without packets is written too, because it says up to when its partition is complete, and who looks at the newest
+ * seconds waits for the last one. The more streams there are the longer it may take: each costs an insert.
+ */
+const idleStretchMsPerStream = 250;
+const idleStretchMs = { least: 1_000, most: 10_000 } as const;
 /** A stream that is silent for so long gives its memory back. */
 const idleStreamMs = 120_000;
 const tickMs = 50;
@@ -120,7 +124,8 @@ export class PartitionRunner {
   private readonly underWay = new Set<CutStretch>();
   private readonly declaredOf = new Map<string, { first: number; last: number }[]>();
   private lastFlushMs: number;
-  private readonly startedMs: number;
+  /** since when messages come without the connection having been lost; null: not read yet */
+  private readingSinceMs: number | null = null;
   private reconnects: number;
   private packetsGathered = 0;
   private lastTaken = 0;
@@ -144,7 +149,7 @@ export class PartitionRunner {
     this.parts = parts;
     this.options = options;
     this.partition = options.partition;
-    this.startedMs = this.lastFlushMs = performance.now();
+    this.lastFlushMs = performance.now();
     this.reconnects = parts.bus.state.reconnects;
     for (const { probe, epoch, firstSeq, lastSeq } of parts.lease.inherited) {
       const key = keyOf(probe, epoch);
@@ -233,6 +238,7 @@ export class PartitionRunner {
     if (this.isOver) return;
     const consumer = this.parts.bus.consume(this.partition, { pendingBytesMax: this.options.pendingBytesMax });
     this.consumer = consumer;
+    this.readingSinceMs = performance.now();
     let sliceEnd = performance.now() + sliceMs;
     for await (const delivery of consumer.messages) {
       if (this.isOver) break;
@@ -311,7 +317,7 @@ export class PartitionRunner {
   /** Let go of the stream that was silent longest when there are too many. */
   private async makeRoom(): Promise<void> {
     while (this.intakes.size >= this.options.streamsMax && !this.isOver) {
-      const quiet = [...this.intakes.values()].filter((intake) => !intake.hasUnflushed && intake.waitingCount === 0);
+      const quiet = [...this.intakes.values()].filter(isQuiet);
       const oldest = quiet.sort((a, b) => a.lastActiveMs - b.lastActiveMs)[0];
       if (oldest) {
         this.streamsEvicted += 1;
@@ -349,7 +355,7 @@ export class PartitionRunner {
     const now = performance.now();
     for (const intake of [...this.intakes.values()]) {
       const silent = now - intake.lastActiveMs > idleStreamMs;
-      if (silent && !intake.hasUnflushed && intake.waitingCount === 0 && intake.declaredLeft === 0) this.close(intake);
+      if (silent && isQuiet(intake)) this.close(intake);
     }
     if (this.flushesUnderWay === 0) this.acknowledge();
   }
@@ -359,6 +365,7 @@ export class PartitionRunner {
     const now = performance.now();
     const reconnected = bus.state.reconnects !== this.reconnects || !bus.state.connected;
     this.reconnects = bus.state.reconnects;
+    if (reconnected && this.readingSinceMs !== null) this.readingSinceMs = now;
     for (const intake of this.intakes.values()) {
       if (reconnected) intake.forgiveHole();
       if (intake.holeMs(now) <= this.options.holeMs) continue;
@@ -378,8 +385,8 @@ export class PartitionRunner {
   }
 
   private giveUpDeclared(): void {
-    if (this.declaredLeft === 0 || performance.now() - this.startedMs < declaredMs) return;
-    if (!this.parts.bus.state.connected || (this.consumer?.state.lag ?? 1) > 0) return;
+    if (this.declaredLeft === 0 || this.readingSinceMs === null) return;
+    if (performance.now() - this.readingSinceMs < declaredMs || (this.consumer?.state.lag ?? 1) > 0) return;
     this.parts.log.error({ partition: this.partition }, 'messages of a declared flush are gone from the bus');
     for (const intake of this.intakes.values()) intake.giveUpDeclared();
   }
@@ -402,8 +409,12 @@ export class PartitionRunner {
   private startFlush(everything: boolean): void {
     if (this.ended.signal.aborted || this.declaredLeft > 0) return;
     const now = performance.now();
+    const idleMs = Math.min(
+      idleStretchMs.most,
+      Math.max(idleStretchMs.least, idleStretchMsPerStream * this.intakes.size),
+    );
     const due = [...this.intakes.values()].filter(
-      (intake) => intake.hasUnflushed && (everything || intake.hasCuts || intake.isDue(now, idleStretchMs)),
+      (intake) => intake.hasUnflushed && (everything || intake.hasCuts || intake.isDue(now, idleMs)),
     );
     this.lastFlushMs = now;
     if (due.length === 0) return;
@@ -517,6 +528,10 @@ export class PartitionRunner {
 }
 
 const keyOf = (probe: string, epoch: bigint): string => `${probe}\n${epoch}`;
+
+/** Nothing of it waits: to be stored, for a message before it, or to be repeated because it was declared. */
+const isQuiet = ({ hasUnflushed, waitingCount, declaredLeft }: StreamIntake): boolean =>
+  !hasUnflushed && waitingCount === 0 && declaredLeft === 0;
 
 const namesOf = ({ probe, epoch, firstSeq, lastSeq }: CutStretch) => ({ probe, epoch, firstSeq, lastSeq });
 

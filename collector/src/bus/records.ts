@@ -11,6 +11,7 @@ import { describeStreamError } from './jetstream-errors.js';
 import { natsCode } from './jetstream-streams.js';
 
 export interface StoredRecord {
+  /** '' when it was removed: a record that was there differs from one that never was */
   readonly text: string;
   /** changes with every write of the key */
   readonly revision: number;
@@ -23,7 +24,7 @@ export interface Records {
   keys(prefix: string): Promise<readonly string[]>;
   /**
    * Write, if the record is as it was.
-   * @param revision of the record that is to be replaced; null: there must be none
+   * @param revision of the record that is to be replaced; null: there must be none, or one that was removed
    * @returns the new revision; null: somebody else wrote in between
    */
   put(key: string, text: string, revision: number | null): Promise<number | null>;
@@ -42,15 +43,20 @@ export function createMemoryRecords(): Records {
   let revisions = 0;
   return {
     get: async (key) => records.get(key) ?? null,
-    keys: async (prefix) => [...records.keys()].filter((key) => key.startsWith(prefix)),
+    keys: async (prefix) =>
+      [...records].filter(([key, { text }]) => key.startsWith(prefix) && text !== '').map(([key]) => key),
     async put(key, text, revision) {
-      if ((records.get(key)?.revision ?? null) !== revision) return null;
+      const found = records.get(key);
+      if ((found?.revision ?? null) !== revision && (revision !== null || found?.text !== '')) return null;
       revisions += 1;
       records.set(key, { text, revision: revisions });
       return revisions;
     },
     async remove(key, revision) {
-      return records.get(key)?.revision === revision && records.delete(key);
+      if (records.get(key)?.revision !== revision) return false;
+      revisions += 1;
+      records.set(key, { text: '', revision: revisions });
+      return true;
     },
   };
 }
@@ -71,6 +77,7 @@ export function createNatsRecords(bus: JetStreamBus, bucket: string, replicas = 
     try {
       return await work(await open());
     } catch (error) {
+      opened = null; // the bucket may be gone: it is made again by the next who asks
       throw error instanceof BusError ? error : describeStreamError(error, `KV_${bucket}`);
     }
   };
@@ -86,7 +93,7 @@ export function createNatsRecords(bus: JetStreamBus, bucket: string, replicas = 
     get: (key) =>
       asked(async (kv) => {
         const entry = await kv.get(key);
-        return entry && entry.operation === 'PUT' ? { text: entry.string(), revision: entry.revision } : null;
+        return entry && { text: entry.operation === 'PUT' ? entry.string() : '', revision: entry.revision };
       }),
     keys: (prefix) =>
       asked(async (kv) => {
