@@ -606,13 +606,19 @@ describe('operation', () => {
 
   test('readiness is the truth about the store', async () => {
     const ready = await t.get('/readyz');
-    expect([ready.status, ready.body]).toEqual([200, expect.stringMatching(/^store: ok: answers in \d+ ms, schema \d+\n$/)]);
+    expect([ready.status, ready.body]).toEqual([
+      200,
+      expect.stringMatching(/^store: ok: answers in \d+ ms, schema \d+\n$/),
+    ]);
     store.hold = () => Promise.reject(new UserError('NS_STORE_UNAVAILABLE', 'gone'));
     try {
       // What was found is used again for a second.
       await expect.poll(async () => (await t.get('/readyz')).status, { timeout: 5_000 }).toBe(503);
       expect((await t.get('/readyz')).body).toMatch(/^store: failed: /);
-      expect((await t.get('/healthz')).json()).toMatchObject({ status: 'error', dependencies: [{ name: 'store', ok: false }] });
+      expect((await t.get('/healthz')).json()).toMatchObject({
+        status: 'error',
+        dependencies: [{ name: 'store', ok: false }],
+      });
     } finally {
       store.hold = undefined;
     }

@@ -36,7 +36,11 @@ export function createHealthCheck(instances: InstanceCache, logger: Logger) {
   const version = async (client: ApiClient, headers: Record<string, string>, signal: AbortSignal): Promise<string> => {
     const { status, document } = await ask(client, '/healthz', headers, signal);
     const found = document?.['version'];
-    if (status !== 200 || !['ok', 'warn', 'error'].includes(String(document?.['status'])) || typeof found !== 'string') {
+    if (
+      status !== 200 ||
+      !['ok', 'warn', 'error'].includes(String(document?.['status'])) ||
+      typeof found !== 'string'
+    ) {
       throw new PluginError('config', `${client.where} answers, but it is not NetSpectra; is the URL right?`);
     }
     const [major = 0, minor = 0] = found.split('.').map(Number);
