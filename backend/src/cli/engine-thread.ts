@@ -66,6 +66,9 @@ const triesMax = 2;
 /** Messages fetched ahead, in bytes, of all partitions of a thread. */
 const fetchBytesMax = 32 * 1024 ** 2;
 
+/** There is a flow table for each stream (probe, start of a probe, partition), so it begins small. */
+const initialFlowsOfStream = 1024;
+
 const port = parentPort;
 if (!port) throw new Error('engine-thread.ts runs as a worker thread only');
 const { config, id, index, threads, enrichment } = workerData as EngineThreadData;
@@ -99,6 +102,7 @@ const worker = new EngineWorker(
       new PacketProcessor({
         probe,
         maxFlows: engine.flow_table.max_flows,
+        initialFlows: initialFlowsOfStream,
         fragmentsMax: engine.max_fragments,
         idleTimeoutSeconds: engine.flow_table.idle_timeout,
         counterWindowSeconds: engine.windows.counter_seconds,

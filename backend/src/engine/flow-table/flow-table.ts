@@ -90,6 +90,8 @@ export interface FlowTableOptions {
   readonly windowSeconds: number;
   /** a flow without packets for so long is over, seconds of event time; 0 = never */
   readonly idleTimeoutSeconds: number;
+  /** room for so many at the start; absent: for many, which suits one table a thread and not one for each of many streams */
+  readonly initialFlows?: number;
 }
 
 export class FlowTable implements TcpRecords {
@@ -135,7 +137,7 @@ export class FlowTable implements TcpRecords {
   constructor(options: FlowTableOptions) {
     this.options = options;
     this.limit = options.maxFlows;
-    this.capacity = Math.min(initialFlows, options.maxFlows + blockPackets);
+    this.capacity = Math.min(options.initialFlows ?? initialFlows, options.maxFlows + blockPackets);
     this.application = new Uint8Array(this.capacity);
     this.hot = new Uint32Array(this.capacity * hotWords);
     this.float = new Float64Array(this.hot.buffer);

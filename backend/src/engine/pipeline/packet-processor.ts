@@ -25,6 +25,8 @@ import type { CaptureShare } from './probe-stats.js';
 export interface ProcessorOptions {
   readonly probe: string;
   readonly maxFlows: number;
+  /** as FlowTableOptions has it */
+  readonly initialFlows?: number;
   readonly fragmentsMax: number;
   readonly idleTimeoutSeconds: number;
   readonly counterWindowSeconds: number;
@@ -123,6 +125,7 @@ export class PacketProcessor {
     this.owns = owns;
     this.flowTable = new FlowTable({
       maxFlows: options.maxFlows,
+      ...(options.initialFlows !== undefined && { initialFlows: options.initialFlows }),
       windowSeconds: options.windows ? options.flowWindowSeconds : 0,
       idleTimeoutSeconds: options.windows ? options.idleTimeoutSeconds : 0,
     });
