@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createJetStreamBus } from '@netspectra/collector/bus';
+import { createJetStreamBus, createNatsRecords } from '@netspectra/collector/bus';
 import type { JetStreamBus } from '@netspectra/collector/bus';
+import { Random } from '../../scripts/lib/random.js';
 import { openStore } from '../../backend/src/storage/index.js';
 import { startClickHouse } from '../kit/clickhouse.js';
 import type { ClickHouse } from '../kit/clickhouse.js';
@@ -46,6 +47,8 @@ let nats: NatsServer;
 let clickhouse: ClickHouse;
 let bus: JetStreamBus;
 let oracle: OracleProbe;
+/** epochs of the test that runs: the oracle names them by the clock, in microseconds */
+let sinceEpoch = 0n;
 const log = join(folder.path, 'oracle.log');
 const engines = new Set<Engine>();
 
@@ -96,8 +99,10 @@ const ask = (sql: string): Promise<Record<string, string>[]> => asking(clickhous
 async function expectWhole(...involved: readonly Engine[]): Promise<void> {
   await oracle.pause();
   await until('the stream is empty', async () => (await bus.streams())[0]!.messages === 0);
-  const { problems } = await judge(ask, readObligations({ oracle: log }));
+  // What an earlier test found wrong is not this one's.
+  const { problems, stored: messages } = await judge(ask, readObligations({ oracle: log }), sinceEpoch);
   expect(problems.slice(0, 20), involved.map(({ said }) => said.join('\n')).join('\n--\n')).toEqual([]);
+  expect(messages).toBeGreaterThan(10);
 }
 
 describe.runIf(hasNats)('an engine that something happens to', () => {
@@ -118,8 +123,10 @@ describe.runIf(hasNats)('an engine that something happens to', () => {
     oracle = await startOracle({ url: nats.url, partitions: 1, probe: 'oracle', spool, log, ...rate });
     await oracle.pause();
   });
-  // Each test leaves nothing on its way, so what one finds wrong is its own.
-  beforeEach(() => oracle.resume());
+  beforeEach(() => {
+    sinceEpoch = BigInt(Date.now()) * 1_000n;
+    oracle.resume();
+  });
   afterAll(async () => {
     await oracle.kill();
     for (const { child } of engines) child.kill('SIGKILL');
@@ -156,5 +163,24 @@ describe.runIf(hasNats)('an engine that something happens to', () => {
     await until('it lost it twice', () => slow.said.filter((line) => line.startsWith('the lease of')).length >= 2);
     await end(slow);
     await expectWhole(slow, standing);
+  });
+
+  it('fights with another for a partition whose records are removed and written over', async () => {
+    const fighters = ['a', 'b'].map((id) => startEngine(id, undefined, 30));
+    await fighters[0]!.says('partitions taken');
+    const records = createNatsRecords(bus, 'netspectra-engines');
+    const random = new Random(1);
+    for (let i = 0; i < 12; i += 1) {
+      // The holder's own record goes, too, so that the others think that it is gone.
+      for (const key of ['partition.0', 'engine.a', 'engine.b']) {
+        const record = await records.get(key);
+        if (!record) continue;
+        if (random.between(0, 1) === 0) await records.remove(key, record.revision);
+        else await records.put(key, '{"holder":"nobody"', record.revision);
+      }
+      await storedGrowsBy(1);
+    }
+    await expectWhole(...fighters, standing);
+    for (const one of fighters) await end(one);
   });
 });
