@@ -3,6 +3,7 @@
  * has what was published: nothing lost, nothing double. CHAOS_SEED repeats an order, CHAOS_ROUNDS makes more of it. What
  * else happens meanwhile (who reads what first) no seed decides.
  */
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -14,6 +15,7 @@ import { startClickHouse } from '../kit/clickhouse.js';
 import { hasNats, startNats } from '../kit/nats.js';
 import { asking, judge, readObligations, startOracle } from '../kit/oracle.js';
 import type { OracleProbe } from '../kit/oracle.js';
+import { hasRedis, startRedis } from '../kit/redis.js';
 import { start, temporaryFolder, until } from './process.js';
 import type { Started } from './process.js';
 
@@ -30,10 +32,7 @@ const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => 
 class Engines {
   /** everything they said, of those that ended too */
   readonly said: (() => string)[] = [];
-  /** of those that were asked to end, how they did */
-  readonly codes: (number | null)[] = [];
   private readonly running = new Set<Started>();
-  private readonly asked = new Set<Started>();
   private wanted = 0;
 
   constructor(private readonly configuration: string) {}
@@ -41,46 +40,41 @@ class Engines {
   want(count: number): void {
     this.wanted = count;
     while (this.running.size < this.wanted) this.launch();
-    for (const one of [...this.running].slice(this.wanted)) this.end(one);
+    for (const { child } of [...this.running].slice(this.wanted)) child.kill('SIGTERM');
   }
 
-  pick(random: Random): Started {
-    return random.pick([...this.running]);
+  /** Tell one of them. */
+  signal(dice: Random, signal: NodeJS.Signals): ChildProcess {
+    const { child } = dice.pick([...this.running]);
+    child.kill(signal);
+    return child;
   }
 
-  end(one: Started): void {
-    this.asked.add(one);
-    one.child.kill('SIGTERM');
-  }
-
-  /** Everyone ends, and nobody comes. */
-  async close(signal: NodeJS.Signals): Promise<void> {
+  /** Everyone ends, and nobody comes. @returns exit codes */
+  async close(signal: NodeJS.Signals): Promise<(number | null)[]> {
     this.wanted = 0;
     const all = [...this.running];
-    for (const one of all) {
-      if (signal === 'SIGTERM') this.asked.add(one);
-      one.child.kill(signal);
-    }
-    await Promise.all(all.map(({ ended }) => ended));
+    for (const { child } of all) child.kill(signal);
+    return (await Promise.all(all.map(({ ended }) => ended))).map(({ code }) => code);
   }
 
   private launch(): void {
     const one = start(['engine', '--config', this.configuration]);
     this.running.add(one);
     this.said.push(one.stderr);
-    void one.ended.then(({ code }) => {
+    void one.ended.then(() => {
       this.running.delete(one);
-      if (this.asked.has(one)) this.codes.push(code);
       if (this.running.size < this.wanted) this.launch();
     });
   }
 }
 
-describe.runIf(hasNats)('chaos', () => {
+describe.runIf(hasNats && hasRedis)('chaos', () => {
   it(`stores what was published, once, whatever dies (CHAOS_SEED=${seed})`, { timeout: 240_000 }, async () => {
     const random = new Random(seed);
     const folder = temporaryFolder();
     const nats = await startNats();
+    const redis = await startRedis();
     const dataDir = join(folder.path, 'clickhouse');
     mkdirSync(dataDir);
     let clickhouse = await startClickHouse({ dataDir });
@@ -91,6 +85,7 @@ describe.runIf(hasNats)('chaos', () => {
         log: { level: 'info' },
         bus: { servers: [nats.url], partitions },
         storage: { clickhouse: { url: clickhouse.url } },
+        redis: { url: redis.url },
         engine: {
           ...{ listen: '127.0.0.1:0', workers: 1, lease: leaseMs / 1000, hole_timeout: 2 },
           flush: { interval: 0.4 },
@@ -102,9 +97,9 @@ describe.runIf(hasNats)('chaos', () => {
     const probes = ['oracle-a', 'oracle-b'];
     const logs = Object.fromEntries(probes.map((probe) => [probe, join(folder.path, `${probe}.log`)]));
     const oracles = new Map<string, OracleProbe>();
-    const launchOracle = async (probe: string): Promise<void> => {
+    const launchOracle = async (probe: string, dice: Random): Promise<void> => {
       const spool = join(folder.path, `spool-${probe}`);
-      const load = { seed: random.between(1, 1_000_000), packets: 240, tickMs: 100 };
+      const load = { seed: dice.next(), packets: 240, tickMs: 100 };
       oracles.set(probe, await startOracle({ url: nats.url, partitions, probe, spool, log: logs[probe]!, ...load }));
     };
     let api: Serving | null = null;
@@ -114,40 +109,55 @@ describe.runIf(hasNats)('chaos', () => {
       await Promise.all([...oracles.values()].map((oracle) => oracle.kill()));
       await endServings();
       await clickhouse.kill();
+      await redis.close();
       await nats.close();
       folder.remove();
     });
 
-    const acts: Record<string, () => Promise<void>> = {
-      'kill an engine': async () => void engines.pick(random).child.kill('SIGKILL'),
-      'kill another engine': async () => void engines.pick(random).child.kill('SIGKILL'),
-      'end an engine': async () => engines.end(engines.pick(random)),
-      'stop an engine for longer than its lease': async () => {
-        const { child } = engines.pick(random);
-        child.kill('SIGSTOP');
+    // Each gets dice of its own: what happens at the same time does not change what the others throw.
+    const acts: Record<string, (dice: Random) => Promise<void>> = {
+      'kill an engine': async (dice) => void engines.signal(dice, 'SIGKILL'),
+      'kill another engine': async (dice) => void engines.signal(dice, 'SIGKILL'),
+      'end an engine': async (dice) => void engines.signal(dice, 'SIGTERM'),
+      'stop an engine for longer than its lease': async (dice) => {
+        const child = engines.signal(dice, 'SIGSTOP');
         await pause(stoppedMs);
         child.kill('SIGCONT');
       },
-      'kill nats-server': async () => {
+      'kill nats-server': async (dice) => {
         await nats.kill();
-        await pause(random.between(0, 1_500));
+        await pause(dice.between(0, 1_500));
         await nats.start();
       },
-      'stop nats-server': async () => {
+      'stop nats-server': async (dice) => {
         nats.signal('SIGSTOP');
-        await pause(random.between(200, 2_500));
+        await pause(dice.between(200, 2_500));
         nats.signal('SIGCONT');
       },
-      'kill ClickHouse': async () => {
+      'kill ClickHouse': async (dice) => {
         const { port } = clickhouse;
         await clickhouse.kill();
-        await pause(random.between(0, 1_000));
+        await pause(dice.between(0, 1_000));
         clickhouse = await startClickHouse({ dataDir, port });
       },
-      'kill a probe': async () => {
-        const probe = random.pick(probes);
+      'lose answers of ClickHouse': async () => {
+        // Rows are stored, and who sent them does not know; others are refused and not stored.
+        const faults = Array.from({ length: 6 }, (_, i) =>
+          i % 3 === 2
+            ? { match: 'INSERT INTO', status: 503, body: 'Code: 252. DB::Exception: (TOO_MANY_PARTS)' }
+            : { match: 'INSERT INTO', drop: 'after' as const },
+        );
+        await clickhouse.fail(...faults).catch(() => {}); // it is being killed at the same time
+      },
+      'kill Redis': async (dice) => {
+        await redis.kill();
+        await pause(dice.between(0, 1_000));
+        await redis.start();
+      },
+      'kill a probe': async (dice) => {
+        const probe = dice.pick(probes);
         await oracles.get(probe)!.kill();
-        await launchOracle(probe);
+        await launchOracle(probe, dice);
       },
       'kill the API': async () => {
         api!.child.kill('SIGKILL');
@@ -155,20 +165,23 @@ describe.runIf(hasNats)('chaos', () => {
         await launchApi();
       },
     };
-    const names = Object.keys(acts);
 
     engines.want(2);
     await launchApi();
-    for (const probe of probes) await launchOracle(probe);
+    for (const probe of probes) await launchOracle(probe, random);
     const done: string[] = [];
+    // Out of a bag, so that each comes up before one comes again.
+    let bag: string[] = [];
+    const draw = (): string => {
+      if (bag.length === 0) bag = Object.keys(acts);
+      return bag.splice(random.between(0, bag.length - 1), 1)[0]!;
+    };
     for (let round = 0; round < rounds; round += 1) {
       // Two engines, then one, then three.
       engines.want(round < rounds / 3 ? 2 : round < rounds / 2 ? 1 : 3);
-      const chosen = new Set([random.pick(names)]);
-      if (random.between(1, 3) === 1) chosen.add(random.pick(names));
-      done.push([...chosen].join(' and '));
-      // Each runs to its end, and only then the next round begins; what two of them share they do not do both.
-      await Promise.all([...chosen].map((name) => acts[name]!()));
+      const chosen = random.between(1, 3) === 1 ? [draw(), draw()] : [draw()];
+      done.push(chosen.join(' and '));
+      await Promise.all(chosen.map((name) => acts[name]!(new Random(random.next()))));
       await pause(random.between(300, 1_800));
     }
 
@@ -196,8 +209,7 @@ describe.runIf(hasNats)('chaos', () => {
     const { results } = (await answer.json()) as { results: { A: { frames: { data: { values: number[][] } }[] } } };
     expect(results.A.frames[0]!.data.values).toEqual([[verdict.packets]]);
     // Engines that are asked to end do, also in the middle of it.
-    await engines.close('SIGTERM');
-    expect(engines.codes.at(-1), story()).toBe(0);
+    expect(await engines.close('SIGTERM'), story()).toEqual([0, 0, 0]);
     process.stdout.write(`${verdict.stored} messages, ${verdict.packets} packets\n${done.join('\n')}\n`);
   });
 });
