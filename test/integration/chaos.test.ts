@@ -179,7 +179,7 @@ describe.runIf(hasNats && hasRedis)('chaos', () => {
     for (let round = 0; round < rounds; round += 1) {
       // Two engines, then one, then three.
       engines.want(round < rounds / 3 ? 2 : round < rounds / 2 ? 1 : 3);
-      const chosen = random.between(1, 3) === 1 ? [draw(), draw()] : [draw()];
+      const chosen = [...new Set(random.between(1, 3) === 1 ? [draw(), draw()] : [draw()])];
       done.push(chosen.join(' and '));
       await Promise.all(chosen.map((name) => acts[name]!(new Random(random.next()))));
       await pause(random.between(300, 1_800));
