@@ -17,7 +17,7 @@ import type { Registry } from 'prom-client';
 import type { CaptureControl } from '../capture-rules/index.js';
 import type { HostLookup } from '../enrichment/index.js';
 import { UserError } from '../errors.js';
-import type { Realtime } from '../realtime/index.js';
+import type { EngineBeat, Realtime } from '../realtime/index.js';
 import { addCaching } from './caching.js';
 import { answerClientError } from './client-errors.js';
 import { watchConnections } from './connections.js';
@@ -93,6 +93,8 @@ export interface ApiDeps {
   readonly hosts?: HostLookup;
   /** what happens now, by the engines of this process or by Redis; without it the store answers */
   readonly realtime?: Realtime;
+  /** engines of other processes, as they are heard over the bus; absent without a bus */
+  readonly heardEngines?: () => readonly EngineBeat[];
   /** brings capture rules to probes, and hears how they are; without it probes are known from the store only */
   readonly captureControl?: CaptureControl;
   /** names the client of a request, for fair turns; the default is its token, certificate or address */

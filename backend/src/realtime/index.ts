@@ -5,3 +5,4 @@ export { Realtime } from './realtime.js';
 export { RedisState } from './redis-state.js';
 export { hostSeconds } from './spans.js';
 export type { EngineBeat, RealtimeHost, RealtimeView } from './state.js';
+export { HeardEngines, sendBeat } from './heard-engines.js';

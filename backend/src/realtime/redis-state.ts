@@ -1,5 +1,6 @@
 /** Real-time state in Redis, shared by all engines and API processes. How it lies there: redis-script.ts. */
 import { ErrorReply } from '@redis/client';
+import { parseBeat } from './beat.js';
 import { activeHosts, recentRates } from './merge.js';
 import type { WindowOfHosts } from './merge.js';
 import { connectRedis, redisReason } from './redis-connection.js';
@@ -36,28 +37,6 @@ function numbersOf(text: string | undefined, count: number): number[] | null {
   const numbers = (text ?? '').split(' ', count + 1).map(Number);
   return numbers.length === count && numbers.every((value) => Number.isFinite(value) && value >= 0) ? numbers : null;
 }
-
-const isBeat = (value: unknown): value is EngineBeat => {
-  const beat = value as Partial<Record<keyof EngineBeat, unknown>> | null;
-  const numbers = [
-    beat?.workers,
-    beat?.packetsRead,
-    beat?.packetsStored,
-    beat?.bytesStored,
-    beat?.flowsLive,
-    beat?.memoryBytes,
-  ];
-  return (
-    typeof beat?.id === 'string' &&
-    ['starting', 'reading', 'idle', 'stopping'].includes(beat.state as string) &&
-    (beat.source === null || typeof beat.source === 'string') &&
-    numbers.every((value) => typeof value === 'number') &&
-    (beat.watermarkMs === null || typeof beat.watermarkMs === 'number') &&
-    typeof beat.limits === 'object' &&
-    beat.limits !== null &&
-    Object.values(beat.limits).every((value) => typeof value === 'number')
-  );
-};
 
 export class RedisState implements RealtimeSink, RealtimeView {
   readonly source = 'redis' as const;
@@ -187,13 +166,8 @@ export class RedisState implements RealtimeSink, RealtimeView {
     const ids = await this.#listed('engines');
     const texts = await this.#ask((client) => Promise.all(ids.map((id) => client.get(this.#key(`engine:${id}`)))));
     return texts.flatMap((text): EngineBeat[] => {
-      if (text === null) return []; // expired
-      try {
-        const beat: unknown = JSON.parse(text);
-        return isBeat(beat) ? [beat] : [];
-      } catch {
-        return [];
-      }
+      const beat = text === null ? null : parseBeat(text); // null: expired
+      return beat ? [beat] : [];
     });
   }
 

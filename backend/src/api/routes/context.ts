@@ -6,7 +6,7 @@ import type { Registry } from 'prom-client';
 import type { CaptureControl } from '../../capture-rules/index.js';
 import type { HostLookup } from '../../enrichment/index.js';
 import type { Management } from '../../management/index.js';
-import type { Realtime } from '../../realtime/index.js';
+import type { EngineBeat, Realtime } from '../../realtime/index.js';
 import type { LiveLimits } from '../live/hub.js';
 import type { TableWindows } from '../planner/index.js';
 import type { QueryRunner } from '../runner.js';
@@ -31,6 +31,8 @@ export interface RouteContext {
   readonly hosts?: HostLookup;
   /** what happens now; without it the store answers */
   readonly realtime?: Realtime;
+  /** engines of other processes, as they are heard over the bus; absent without a bus */
+  readonly heardEngines?: () => readonly EngineBeat[];
   /** brings capture rules to probes, and hears them; absent without a bus */
   readonly captureControl?: CaptureControl;
   readonly live?: Partial<LiveLimits>;

@@ -216,8 +216,8 @@ export function probesRoutes(app: App, context: RouteContext): void {
         tags: ['operation'],
         summary: 'Engines: state, workers, live flows, memory and lag',
         description:
-          'The one of this process, and with Redis all that told it of themselves in the last ten seconds. Without either the list ' +
-          'is empty: ask /api/v1/probes.',
+          'The one of this process, and all that told of themselves in the last ten seconds over Redis or the bus (`api.bus`). ' +
+          'Without any of these the list is empty: ask /api/v1/probes.',
         response: answers('The engines', enginesResponseSchema),
       },
     },
@@ -226,7 +226,12 @@ export function probesRoutes(app: App, context: RouteContext): void {
       const probes = engines.length === 0 ? [] : await askProbes(context, runner.signalOf(reply));
       const told = await context.realtime?.ask((view) => view.engines());
       const here = new Set(engines.map(({ id }) => id));
-      const others = (told?.value ?? []).filter(({ id }) => !here.has(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
+      const heard = [...(told?.value ?? []), ...(context.heardEngines?.() ?? [])].map(
+        (beat) => [beat.id, beat] as const,
+      );
+      const others = [...new Map(heard).values()]
+        .filter(({ id }) => !here.has(id))
+        .sort((a, b) => (a.id < b.id ? -1 : 1));
       const own = engines.map((engine) => ({
         id: engine.id,
         state: engine.state,
