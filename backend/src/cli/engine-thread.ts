@@ -14,7 +14,7 @@ import { PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { allTasks } from '../engine/tasks/index.js';
 import type { EnrichmentData } from '../enrichment/index.js';
 import type { DependencyStatus } from '../health.js';
-import { observingWriter } from '../realtime/index.js';
+import { observingWriter, sendBeat } from '../realtime/index.js';
 import type { EngineBeat } from '../realtime/index.js';
 import { readStretches } from '../storage/index.js';
 import { openConfiguredBus } from './bus.js';
@@ -133,7 +133,10 @@ const worker = new EngineWorker(
 );
 const told = registerBusEngineMetrics(metrics, () => worker.state);
 
-const telling = setInterval(() => post({ kind: 'state', state: worker.state, writers: writers.status() }), stateMs);
+const telling = setInterval(() => {
+  post({ kind: 'state', state: worker.state, writers: writers.status() });
+  sendBeat(bus, beat());
+}, stateMs);
 port.on('message', (request: EngineThreadRequest) => {
   switch (request.kind) {
     case 'enrichment':
