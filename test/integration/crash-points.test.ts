@@ -32,6 +32,8 @@ interface Happening {
   /** flushes that go well before it */
   readonly after?: number;
   readonly blockMs?: number;
+  /** it acknowledges nothing, so that the next one finds on the bus what is stored */
+  readonly forgetful?: boolean;
 }
 
 interface Engine {
@@ -141,6 +143,12 @@ describe.runIf(hasNats)('an engine that something happens to', () => {
     const victim = startEngine('a', { at, act: 'kill' });
     await victim.ended;
     expect(victim.said).toContain(`at ${at}`);
+    await expectWhole(victim, standing);
+  });
+
+  it('is killed in its fifth flush, and the bus has not let go of any', async () => {
+    const victim = startEngine('a', { at: 'after flows', act: 'kill', after: 4, forgetful: true });
+    await victim.ended;
     await expectWhole(victim, standing);
   });
 

@@ -5,11 +5,11 @@
  * tells of every insert.
  *
  *   node test/kit/engine-at-point.js '{"nats", "clickhouse", "partitions", "id", "leaseMs", "flushMs", "at", "after",
- *     "act", "blockMs", "insertMs"}'
+ *     "act", "blockMs", "insertMs", "forgetful"}'
  *
  * `at` is one of a runner's points (cut, declared, written, acknowledged) or "before TABLE", "after TABLE"; it counts from
  * the flush `after` (0 = the first) on. `act`: kill, stop or block (each time; `blockMs`); without one nothing
- * happens. `insertMs` makes every insert slow. It says `at POINT` when it is there, `took N` and `lost N` of partitions, and ends with SIGTERM.
+ * happens. `insertMs` makes every insert slow; who is `forgetful` never acknowledges anything. It says `at POINT` when it is there, `took N` and `lost N` of partitions, and ends with SIGTERM.
  */
 import { writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,7 +19,7 @@ import { PacketProcessor } from '../../backend/dist/engine/pipeline/packet-proce
 import { allTasks } from '../../backend/dist/engine/tasks/index.js';
 import { createClickHouseWriter, openStore, readStretches } from '../../backend/dist/storage/index.js';
 
-const { nats, clickhouse, partitions, id, leaseMs, flushMs, at, after, act, blockMs, insertMs } = JSON.parse(
+const { nats, clickhouse, partitions, id, leaseMs, flushMs, at, after, act, blockMs, insertMs, forgetful } = JSON.parse(
   process.argv[2] ?? '{}',
 );
 const say = (/** @type {string} */ line) => writeSync(1, `${line}\n`);
@@ -27,6 +27,11 @@ const say = (/** @type {string} */ line) => writeSync(1, `${line}\n`);
 const target = { url: clickhouse, user: 'default', password: '', database: 'netspectra' };
 const store = await openStore(target, { migrate: false });
 const bus = createJetStreamBus({ connection: { servers: [nats], retryMsMax: 200 }, streams: { partitions } });
+if (forgetful) {
+  const { consume } = bus;
+  bus.consume = (partition, options) =>
+    Object.assign(consume.call(bus, partition, options), { acknowledge: async () => {} });
+}
 
 let flushes = 0;
 let done = false;
