@@ -1,7 +1,7 @@
 /** The bus of the configuration. */
 import { readFileSync } from 'node:fs';
 import { BusError, createJetStreamBus } from '@netspectra/collector/bus';
-import type { ConnectionOptions, JetStreamBus } from '@netspectra/collector/bus';
+import type { BusErrorCode, ConnectionOptions, JetStreamBus } from '@netspectra/collector/bus';
 import type { Logger } from 'pino';
 import type { Config } from '../config/index.js';
 import { UserError } from '../errors.js';
@@ -40,13 +40,21 @@ export function openConfiguredBus(config: Config, name: string, logger: Logger):
   }
 }
 
-/** Make the streams that are missing. Who may not make streams finds them made by an engine. */
-export async function prepareStreams(bus: JetStreamBus, logger: Logger): Promise<void> {
+/**
+ * Make the streams that are missing. Who may not make streams finds them made by an engine.
+ * @param fatal errors with which there is no going on: they are thrown (BusError), others are a line in the log
+ */
+export async function prepareStreams(
+  bus: JetStreamBus,
+  logger: Logger,
+  fatal: readonly BusErrorCode[] = [],
+): Promise<void> {
   try {
     for (const drift of await bus.ensureStreams()) {
       logger.warn(drift, drift.corrected ? 'a setting of a stream was set right' : 'a stream has another setting');
     }
   } catch (error) {
+    if (error instanceof BusError && fatal.includes(error.code)) throw error;
     logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the streams were not looked at');
   }
 }

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
+import type { BusErrorCode } from '@netspectra/collector/bus';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -30,6 +31,12 @@ export interface EngineCommandOptions {
 }
 
 const connectMilliseconds = 10_000;
+/** What waiting does not mend: an engine that went on would stand there doing nothing, or refuse every message. */
+const withoutEngineCannotRun: readonly BusErrorCode[] = [
+  'NS_BUS_NO_JETSTREAM',
+  'NS_BUS_PERMISSION',
+  'NS_BUS_CONFIGURATION',
+];
 /** beyond `engine.drain_timeout`, for leases and connections */
 const endMilliseconds = 10_000;
 
@@ -63,7 +70,7 @@ async function prepare(config: Config, logger: Logger): Promise<void> {
   const bus = openConfiguredBus(config, 'netspectra engine', logger);
   try {
     await bus.ready(connectMilliseconds);
-    await prepareStreams(bus, logger);
+    await prepareStreams(bus, logger, withoutEngineCannotRun);
   } finally {
     await bus.close();
   }
@@ -137,6 +144,7 @@ function healthOfEngine(states: readonly (EngineThreadState | null)[], config: C
   const runners = known.flatMap(({ partitions }) => partitions.map(({ state }) => state));
   const starting = known.length < states.length;
   const away = known.filter(({ busConnected }) => !busConnected).length;
+  const leaseError = known.find((state) => state.leaseError !== '')?.leaseError;
   const storeError = runners.find((runner) => runner.storeError !== '')?.storeError;
   const sum = (read: (state: EngineWorkerState) => number): number =>
     known.reduce((all, state) => all + read(state), 0);
@@ -146,12 +154,13 @@ function healthOfEngine(states: readonly (EngineThreadState | null)[], config: C
   const dependencies: DependencyStatus[] = [
     {
       name: 'bus',
-      ok: !starting && away === 0,
+      ok: !starting && away === 0 && leaseError === undefined,
       detail: starting
         ? 'starting'
-        : away === 0
-          ? `${runners.length} of ${config.bus.partitions} partitions, ${runners.reduce((all, { lag }) => all + lag, 0)} messages wait`
-          : `${away} of ${known.length} threads are not connected`,
+        : away > 0
+          ? `${away} of ${known.length} threads are not connected`
+          : (leaseError ??
+            `${runners.length} of ${config.bus.partitions} partitions, ${runners.reduce((all, { lag }) => all + lag, 0)} messages wait`),
     },
     {
       name: 'store',

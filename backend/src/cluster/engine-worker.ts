@@ -44,6 +44,8 @@ export interface EngineWorkerState {
   readonly busReconnects: number;
   /** partitions that were lost to another engine, or to silence */
   readonly leasesLost: number;
+  /** one line: why leases cannot be taken or renewed; '' when they can */
+  readonly leaseError: string;
 }
 
 const counterNames = [
@@ -117,6 +119,7 @@ export class EngineWorker {
       busConnected: this.parts.bus.state.connected,
       busReconnects: this.parts.bus.state.reconnects,
       leasesLost: this.leasesLost,
+      leaseError: this.lastError,
     };
   }
 

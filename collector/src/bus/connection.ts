@@ -19,6 +19,8 @@ import type { ConnectionOptions } from './options.js';
 const retryMsMin = 100;
 const connectTimeoutMs = 5000;
 const pingIntervalMs = 10_000;
+/** different things the server says about what we do that are logged, a connection */
+const statusLinesMax = 32;
 
 /** Keeps one connection. */
 export class Connection {
@@ -146,12 +148,15 @@ export class Connection {
     this.report(error ?? new Error('the server closed the connection'));
   }
 
+  /** What the server says about what we do, each line once a connection: a right that is missing is missing every time. */
   private async watchStatus(nats: NatsConnection): Promise<void> {
+    const told = new Set<string>();
     for await (const status of nats.status()) {
-      if (status.type === 'error') {
-        const { code, line } = describe(status.error, this.where);
-        this.log.warn({ code }, line);
-      }
+      if (status.type !== 'error') continue;
+      const { code, line } = describe(status.error, this.where);
+      if (told.has(line) || told.size >= statusLinesMax) continue;
+      told.add(line);
+      this.log.warn({ code }, line);
     }
   }
 
