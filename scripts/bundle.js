@@ -27,6 +27,7 @@ const { metafile } = await build({
   entryPoints: {
     main: `${backend}dist/cli/main.js`,
     'engine-thread': `${backend}dist/cli/engine-thread.js`,
+    'live-thread': `${backend}dist/cli/live-thread.js`,
     'worker-thread': `${backend}dist/engine/pipeline/worker-thread.js`,
     'probe-thread': fileURLToPath(new URL('../collector/dist/probe/probe-thread.js', import.meta.url)),
   },

@@ -11,7 +11,6 @@ import { EngineWorker } from '../cluster/index.js';
 import type { CounterName, EngineWorkerState } from '../cluster/index.js';
 import type { Config } from '../config/index.js';
 import { PacketProcessor } from '../engine/pipeline/packet-processor.js';
-import { allTasks } from '../engine/tasks/index.js';
 import type { EnrichmentData } from '../enrichment/index.js';
 import type { DependencyStatus } from '../health.js';
 import { observingWriter, sendBeat } from '../realtime/index.js';
@@ -19,6 +18,7 @@ import type { EngineBeat } from '../realtime/index.js';
 import { readStretches } from '../storage/index.js';
 import { openConfiguredBus } from './bus.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
+import { flushWriterOptions, liveLatencyMs, processorOptions, workerLimits } from './engine-work.js';
 import { beatRegularly, openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
 import { openMigratedStore } from './service.js';
 import { openWriters } from './writers.js';
@@ -54,20 +54,8 @@ export type EngineThreadMessage =
 
 const leasesBucket = 'netspectra-engines';
 const stateMs = 1_000;
-/** Packets older than this were not captured now. */
-const oldMs = 3_600_000;
-/** An insert is one block of one flush, whatever its size, so that it is stored whole or not at all. */
-const rowsMax = 8_000_000;
-const insertBytesMax = 1024 ** 3;
-/** A flush is written early when it may have so many rows. */
-const flushPacketsMax = 500_000;
-/** Tries within a flush; the runner begins anew, so that a lost lease is noticed. */
-const triesMax = 2;
 /** Messages fetched ahead, in bytes, of all partitions of a thread. */
 const fetchBytesMax = 32 * 1024 ** 2;
-
-/** There is a flow table for each stream (probe, start of a probe, partition), so it begins small. */
-const initialFlowsOfStream = 1024;
 
 const port = parentPort;
 if (!port) throw new Error('engine-thread.ts runs as a worker thread only');
@@ -81,13 +69,12 @@ const bus = openConfiguredBus(config, `netspectra engine ${id}`, logger);
 const store = await openMigratedStore(config);
 const writers = await openWriters(config, store, metrics, logger, {
   subfolder: `${engine.id || 'engine'}-${index}`,
-  store: { rowsMax, bytesMax: insertBytesMax, triesMax },
+  store: flushWriterOptions,
 });
 const realtime = await openConfiguredRealtime(config, logger, false);
 registerRealtimeMetrics(metrics, realtime);
 // Without Redis nobody outside could ask what this process knows.
 const writer = realtime.redis ? observingWriter(writers, (flush) => realtime.observeFlush(flush)) : writers;
-const tasks = engine.tasks.length > 0 ? engine.tasks.map(({ type, ...options }) => ({ type, options })) : allTasks();
 let newestEnrichment = enrichment;
 let ending = false;
 
@@ -98,37 +85,17 @@ const worker = new EngineWorker(
     records: createNatsRecords(bus, leasesBucket, config.bus.replicas),
     log: logger,
     readStored: (probe, epoch, partition) => readStretches(store, probe, epoch, partition),
-    newProcessor: (probe) =>
-      new PacketProcessor({
-        probe,
-        maxFlows: engine.flow_table.max_flows,
-        initialFlows: initialFlowsOfStream,
-        fragmentsMax: engine.max_fragments,
-        idleTimeoutSeconds: engine.flow_table.idle_timeout,
-        counterWindowSeconds: engine.windows.counter_seconds,
-        flowWindowSeconds: engine.windows.flow_seconds,
-        sketchWindowSeconds: engine.windows.sketch_seconds,
-        windows: true,
-        report: false,
-        reportTop: 0,
-        tasks,
-        enrichment: newestEnrichment,
-      }),
+    newProcessor: (probe) => new PacketProcessor(processorOptions(config, probe, newestEnrichment)),
     onStored: ({ content, lastPacketMs }) => {
       const { accounting } = content;
       told.stored(accounting, accounting.packets > 0 ? liveLatencyMs(lastPacketMs) : null);
     },
   },
   {
+    ...workerLimits(config),
     id,
     leaseMs: engine.lease * 1000,
-    maxFlows: Math.max(1, Math.floor(engine.flow_table.max_flows)),
     messageBytesMax: Math.floor(fetchBytesMax / threads),
-    flushMs: engine.flush.interval * 1000,
-    rowBytesMax: engine.flush.max_bytes,
-    packetsMax: flushPacketsMax,
-    holeMs: engine.hole_timeout * 1000,
-    streamsMax: engine.max_streams,
   },
 );
 const told = registerBusEngineMetrics(metrics, () => worker.state);
@@ -172,12 +139,6 @@ function beat(): EngineBeat {
     memoryBytes: process.memoryUsage.rss(),
     limits: {},
   };
-}
-
-/** Milliseconds since a packet's time; null for old captures that are published now, whose age says nothing. */
-function liveLatencyMs(packetMs: number): number | null {
-  const latencyMs = Date.now() - packetMs;
-  return latencyMs < oldMs ? latencyMs : null;
 }
 
 async function end(): Promise<void> {

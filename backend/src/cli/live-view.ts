@@ -5,19 +5,20 @@
 import type { FastifyInstance } from 'fastify';
 import type logUpdate from 'log-update';
 import { createLogUpdate } from 'log-update';
-import type { AccountingReport } from '../engine/accounting.js';
-import type { RunProgress } from '../engine/manager.js';
-import { progressLine } from './progress.js';
 import { columns, grouped, scaled } from './text.js';
 
-export interface ViewState {
+/** What the source of packets shows. */
+export interface SourceView {
+  /** @param elapsed seconds since the view began */
+  heading(elapsed: number): string;
+  /** what the lists are about; null: nothing is stored yet */
+  readonly range: { readonly fromMs: number; readonly toMs: number; readonly text: string } | null;
+}
+
+export interface ViewState extends SourceView {
   readonly address: string;
   /** headers that let the view ask the API */
   readonly headers: Readonly<Record<string, string>>;
-  readonly file: string;
-  readonly finished: boolean;
-  readonly progress: RunProgress | null;
-  readonly stored: AccountingReport;
 }
 
 interface Answer {
@@ -56,21 +57,13 @@ export class LiveView {
 
 /** The text of the view. */
 export async function viewText(app: FastifyInstance, state: ViewState, seconds: number): Promise<string> {
-  const { stored, progress } = state;
+  const { range } = state;
   const parts: string[] = [];
-  parts.push(
-    progress
-      ? `${state.file} ${progressLine(progress, seconds)}`
-      : `${state.finished ? 'all captures are read' : 'starting'}: ${grouped(stored.packets)} packets, ${scaled(stored.bytes, 'B')}`,
-  );
-  if (stored.first && stored.last) {
-    const from = stored.first.seconds * 1000;
-    const to = (stored.last.seconds + 1) * 1000;
+  parts.push(state.heading(seconds));
+  if (range) {
+    const { fromMs: from, toMs: to } = range;
     const span = Math.max(1, (to - from) / 1000);
-    parts.push(
-      `${new Date(from).toISOString()} .. ${new Date(to).toISOString()}  ` +
-        `${scaled(stored.packets / span, 'packets/s')}  ${scaled((stored.bytes * 8) / span, 'bit/s')}`,
-    );
+    parts.push(range.text);
     const query = (refId: string, dimension: string) => ({
       refId,
       type: 'table',

@@ -66,8 +66,9 @@ function program(): Command {
 
   top
     .command('up')
-    .description('Everything in one process: read captures, keep them in the embedded database, serve the API')
+    .description('Everything in one process: read or capture, keep it in the embedded database, serve the API')
     .option('--read <file...>', 'capture files to read, in order; default: the sample capture that comes along')
+    .option('--interface <name...>', 'interfaces to capture instead; any = all')
     .option('--data <dir>', 'data folder; default: storage.data_dir of the configuration')
     .option('--config <file>', 'configuration file; default: netspectra.yaml if there is one')
     .option('--listen <address>', 'API address, host:port; default: api.listen of the configuration')

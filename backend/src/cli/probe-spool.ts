@@ -9,6 +9,9 @@ import { UserError } from '../errors.js';
 export const spoolFolder = ({ bus, probe, storage }: Config): string =>
   bus.spool_dir || join(storage.data_dir, 'spool', probe.id);
 
+/** Where a probe keeps the capture rules that it was told: beside the spool. */
+export const rulesFile = (config: Config): string => join(spoolFolder(config), 'capture-rules.json');
+
 /**
  * Open the spool of the configuration, with what an earlier probe left there.
  * @returns null when it is turned off

@@ -3,17 +3,16 @@
  * ends it: what is in the rings is published, then exit code 0. `--mode sub` prints what is published.
  */
 import { randomBytes } from 'node:crypto';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { openCaptureFile, openCaptureStream } from '@netspectra/collector';
 import { createOutbox } from '@netspectra/collector/bus';
 import type { JetStreamBus, Publisher, PublisherOptions, Spool } from '@netspectra/collector/bus';
 import { CapturePlan, createProbe, publishFile } from '@netspectra/collector/probe';
-import type { Probe, ProbeOptions } from '@netspectra/collector/probe';
-import { captureFilter } from '@netspectra/query';
+import type { Probe } from '@netspectra/collector/probe';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { RuleKeeper, controlSubject, encodeStatus, statusSubject } from '../capture-rules/index.js';
+import { RuleKeeper, controlSubject } from '../capture-rules/index.js';
 import { loadConfig } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { taskSchemas } from '../engine/tasks/index.js';
@@ -27,7 +26,9 @@ import { ownTrafficFilter } from './own-traffic.js';
 import { HealthWatch, totals } from './probe-health.js';
 import type { ProbeBusFigures } from './probe-health.js';
 import { registerProbeMetrics } from './probe-metrics.js';
-import { openConfiguredSpool, spoolFolder } from './probe-spool.js';
+import { checkCaptureFilter, probeOptions } from './probe-options.js';
+import { statusMilliseconds, tellStatus } from './probe-status.js';
+import { openConfiguredSpool, rulesFile } from './probe-spool.js';
 import { printMessages } from './probe-sub.js';
 import { stopSignals, version } from './process.js';
 import { serveStatus } from './status-http.js';
@@ -43,14 +44,7 @@ export interface ProbeCommandOptions {
   listen?: string;
 }
 
-/** With headers only, enough for tunnels, tags and long extension chains. */
-const headerSnapLength = 256;
-/** Whole packets, segmentation offload included. */
-const payloadSnapLength = 65_535;
 const connectMilliseconds = 10_000;
-const statusMilliseconds = 1_000;
-/** beside the spool */
-const rulesFile = 'capture-rules.json';
 
 /** @returns exit code */
 export async function probe(options: ProbeCommandOptions): Promise<number> {
@@ -65,7 +59,7 @@ export async function probe(options: ProbeCommandOptions): Promise<number> {
       interfaces: [...new Set(options.interface ?? capture.interfaces)],
     },
   };
-  checkFilter(config);
+  checkCaptureFilter(config);
   if (options.mode === 'probe' && options.read === undefined && config.capture.interfaces.length === 0) {
     throw new UserError('NS_USAGE', 'nothing to capture: name an interface (--interface eth0) or a file (--read FILE)');
   }
@@ -86,14 +80,6 @@ export async function probe(options: ProbeCommandOptions): Promise<number> {
   }
 }
 
-/** @throws UserError NS_FILTER_INVALID when packets cannot be judged by the filter of the configuration */
-function checkFilter({ capture }: Config): void {
-  const result = captureFilter(capture.filter);
-  if (result.ok) return;
-  const reason = result.reasons[0]!;
-  throw new UserError('NS_FILTER_INVALID', `capture filter, column ${reason.column}: ${reason.message}`);
-}
-
 async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logger): Promise<number> {
   const { capture } = config;
   const except = capture.own_bus_traffic
@@ -110,32 +96,10 @@ async function captureInterfaces(config: Config, bus: JetStreamBus, logger: Logg
   const publisherOf = (options: PublisherOptions): Publisher =>
     spool ? createOutbox(bus, spool, options, logger) : bus.publisher(options);
   let publisher: Publisher | undefined;
-  const options: ProbeOptions = {
-    probe: config.probe.id,
-    interfaces: capture.interfaces,
-    ringsPerInterface: capture.rings,
-    partitions: config.bus.partitions,
-    samplingRate: capture.sampling_rate,
-    payload: capture.payload,
-    rowsMax: config.probe.batch_rows,
-    messageBytesMax: config.bus.message_bytes,
-    filter: capture.filter,
-    except,
-    flushMilliseconds: config.probe.batch_interval * 1000,
-    idleMilliseconds: config.probe.idle_interval * 1000,
-    queueBytesMax: config.probe.queue_bytes,
-    live: {
-      promiscuous: capture.promiscuous,
-      snapLength: capture.snap_length || (capture.payload === 'none' ? headerSnapLength : payloadSnapLength),
-      ringBytes: capture.ring_bytes,
-      blockTimeoutMilliseconds: 10,
-      hardwareTimestamps: capture.timestamps === 'hardware',
-    },
-    liveSource: capture.source,
-  };
+  const options = probeOptions(config, config.bus.partitions, except);
   const rules: RuleKeeper = new RuleKeeper({
     probe: config.probe.id,
-    file: join(spoolFolder(config), rulesFile),
+    file: rulesFile(config),
     apply: (set) => running.rules(set),
     versions: () => running.rings.map(({ report }) => report?.rulesVersion ?? ''),
     log: logger,
@@ -207,26 +171,6 @@ async function drain(running: Probe, config: Config, spool: Spool | null, logger
   const { received, kernelDropped, publishDropped } = totals(running);
   logger.info({ received, kernelDropped, publishDropped }, 'capture ended');
   return left === 0;
-}
-
-/** `netspectra.live.probe.<id>`, once a second: counters, health, capture rules, and what the probe itself uses. */
-function tellStatus(bus: JetStreamBus, config: Config, running: Probe, watch: HealthWatch, rules: RuleKeeper): void {
-  const { id } = config.probe;
-  watch.sample();
-  const { user, system } = process.cpuUsage();
-  const health = watch.health();
-  const status = {
-    probe: id,
-    time: new Date().toISOString(),
-    ...totals(running),
-    health: { ...health, dependencies: [...health.dependencies] },
-    cpu_seconds: (user + system) / 1e6,
-    memory_bytes: process.memoryUsage.rss(),
-    filter: config.capture.filter,
-    interfaces: running.rings.map(({ interface: name, report }) => ({ name, state: report?.state ?? 'up' })),
-    capture_rules: rules.status,
-  };
-  bus.send(statusSubject(id), encodeStatus(status));
 }
 
 async function publishOne(config: Config, file: string, bus: JetStreamBus, logger: Logger): Promise<number> {

@@ -9,6 +9,7 @@ import type { ServerOptions, Store, StoreTarget } from '../storage/index.js';
 import { guardApi } from './access.js';
 import type { ApiGuard } from './access.js';
 import { openApiBus, registerApiBusMetrics } from './api-bus.js';
+import type { ProbeSignals } from './api-bus.js';
 import { version } from './process.js';
 
 /** The server of the configuration. */
@@ -50,6 +51,8 @@ export function openMigratedStore(config: Config): Promise<Store> {
 /** What differs between the processes that serve the API. */
 export type ServiceDeps = Omit<ApiDeps, 'store' | 'management' | 'logger' | 'version' | 'metrics'> & {
   readonly metrics: Registry;
+  /** of a probe in this process; without it probes are told over the bus, where the configuration says so */
+  readonly signals?: ProbeSignals | null;
 };
 
 export interface Service {
@@ -63,13 +66,14 @@ export interface Service {
 export function serviceOf(config: Config, store: Store, logger: Logger, deps: ServiceDeps): Service {
   const { windows } = config.engine;
   const guard = guardApi(config, store, logger);
-  const bus = openApiBus(config, guard.management.captureRules, logger);
-  registerApiBusMetrics(deps.metrics, () => bus?.director);
+  const bus = openApiBus(config, guard.management.captureRules, logger, deps.signals ?? null);
+  registerApiBusMetrics(deps.metrics, () => bus);
   const status: StatusProvider = () => {
     const told = deps.status();
-    return bus ? { ...told, dependencies: [...told.dependencies, bus.status()] } : told;
+    const busStatus = bus?.status();
+    return busStatus ? { ...told, dependencies: [...told.dependencies, busStatus] } : told;
   };
-  const control = bus ? { captureControl: bus.director } : {};
+  const control = bus ? { captureControl: bus.director, heardEngines: () => bus.engines.engines() } : {};
   const api = createApi(
     { ...deps, ...control, status, store, management: guard.management, logger, version },
     {
