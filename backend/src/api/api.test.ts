@@ -125,7 +125,7 @@ beforeAll(async () => {
         ],
         probe_stats: [
           {
-            timestamp: `${start + 40}.0`,
+            timestamp: `${start + 30}.0`,
             first_packet: `${start}.0`,
             last_packet: `${start + 30}.0`,
             packets: 78,

@@ -24,6 +24,8 @@ import { watchConnections } from './connections.js';
 import { openApiOptions } from './openapi.js';
 import { problemOf } from './problem.js';
 import { addHttpSurface, nameAnswer } from './http-surface.js';
+import { sharedFrontier } from './live/frontier.js';
+import { defaultLiveLimits } from './live/hub.js';
 import type { LiveLimits } from './live/hub.js';
 import { requestIdOf } from './request-id.js';
 import { Access, clientKey, parseListen, readTls, requireRoles, watchTls } from './access/index.js';
@@ -172,7 +174,8 @@ export function createApi(deps: ApiDeps, config: ApiConfig): Api {
   );
   const windows = { ...defaultTableWindows, ...config.windows };
   const live = config.live ?? {};
-  const context = { ...deps, version: deps.version ?? '0.1.0', runner, limits, windows, live };
+  const frontier = sharedFrontier({ runner, status: deps.status }, live.intervalMs ?? defaultLiveLimits.intervalMs);
+  const context = { ...deps, version: deps.version ?? '0.1.0', runner, limits, windows, live, frontier };
   // In a plugin of its own, so that the documentation plugin's hook is there before the first route.
   void app.register(async (scope) => registerRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), context));
 

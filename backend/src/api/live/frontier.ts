@@ -3,7 +3,8 @@ import { frontierOf } from '../../realtime/index.js';
 import type { StreamProgress } from '../../realtime/index.js';
 import { planProbeStats, probeStatsOf } from '../planner/index.js';
 import type { Columns } from '../planner/index.js';
-import type { RouteContext } from '../routes/context.js';
+import type { QueryRunner } from '../runner.js';
+import type { StatusProvider } from '../status.js';
 import type { LiveFrontier } from './windows.js';
 
 /** Streams that stored nothing for so long do not matter any more, seconds. */
@@ -27,7 +28,14 @@ const progressOf = (columns: Columns, row: number): StreamProgress => ({
   silentMs: (columns.number('silent_seconds', row) ?? 0) * 1000,
 });
 
-async function askFrontier(context: RouteContext, signal: AbortSignal): Promise<LiveFrontier | null> {
+interface FrontierSources {
+  readonly runner: QueryRunner;
+  readonly status: StatusProvider;
+}
+/** How far everything is stored; null: nothing is, or that is not known now. */
+export type AskFrontier = (signal: AbortSignal) => Promise<LiveFrontier | null>;
+
+async function askFrontier(context: FrontierSources, signal: AbortSignal): Promise<LiveFrontier | null> {
   const { runner } = context;
   const { columns } = await runner.run('probe_stats', { sql, params: { recent_seconds: recentSeconds } }, signal);
   if (columns.rows > 0) {
@@ -39,11 +47,8 @@ async function askFrontier(context: RouteContext, signal: AbortSignal): Promise<
   return lastPacketMs === null ? null : { closedMs: lastPacketMs, atRest: true };
 }
 
-/** The frontier, asked once for all filters within `millis`. */
-export function sharedFrontier(
-  context: RouteContext,
-  millis: number,
-): (signal: AbortSignal) => Promise<LiveFrontier | null> {
+/** The frontier, asked once for everybody within `millis`. */
+export function sharedFrontier(context: FrontierSources, millis: number): AskFrontier {
   let asked: { readonly at: number; readonly answer: Promise<LiveFrontier | null> } | undefined;
   return async (signal) => {
     const { watermarkMs, atRest = false } = context.status();

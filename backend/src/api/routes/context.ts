@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client';
 import type { CaptureControl } from '../../capture-rules/index.js';
 import type { HostLookup } from '../../enrichment/index.js';
 import type { Management } from '../../management/index.js';
+import type { AskFrontier } from '../live/frontier.js';
 import type { EngineBeat, Realtime } from '../../realtime/index.js';
 import type { LiveLimits } from '../live/hub.js';
 import type { TableWindows } from '../planner/index.js';
@@ -26,6 +27,7 @@ export interface RouteContext {
   readonly windows: TableWindows;
   readonly metrics: Registry;
   readonly status: StatusProvider;
+  readonly frontier: AskFrontier;
   readonly version: string;
   readonly management?: Management;
   readonly hosts?: HostLookup;

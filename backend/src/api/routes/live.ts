@@ -4,7 +4,6 @@ import type { FastifyReply } from 'fastify';
 import { LiveHub, defaultLiveLimits } from '../live/hub.js';
 import type { Reader } from '../live/hub.js';
 import { timeOfEventId } from '../live/channel.js';
-import { sharedFrontier } from '../live/frontier.js';
 import { liveWindows } from '../live/windows.js';
 import type { AskLive } from '../live/windows.js';
 import { answerQuery, checkQuery, compileFilter } from '../planner/index.js';
@@ -33,11 +32,10 @@ function begin(reply: FastifyReply): Reader {
 }
 
 export function liveRoute(app: App, context: RouteContext): void {
-  const { runner, windows, live } = context;
+  const { runner, windows, live, frontier } = context;
   const limits = { ...defaultLiveLimits, ...live };
   const hub = new LiveHub(context.metrics, limits);
   app.addHook('preClose', async () => hub.stop());
-  const frontier = sharedFrontier(context, limits.intervalMs);
   app.get(
     '/api/v1/live',
     {

@@ -21,10 +21,12 @@ export interface Trust extends ProbeStats {
 }
 
 export async function askTrust(context: RouteContext, range: TimeRange, signal: AbortSignal): Promise<Trust> {
-  const { columns } = await context.runner.run('probe_stats', planProbeStats(range), signal);
+  const [{ columns }, frontier] = await Promise.all([
+    context.runner.run('probe_stats', planProbeStats(range), signal),
+    context.frontier(signal),
+  ]);
   const stats = probeStatsOf(columns);
-  const { watermarkMs } = context.status();
-  return { ...stats, watermarkMs: watermarkMs ?? stats.lastPacketMs };
+  return { ...stats, watermarkMs: frontier?.closedMs ?? stats.lastPacketMs };
 }
 
 /** Trust data of two ranges together. */
