@@ -18,7 +18,7 @@ const megabyte = 1 << 20;
 /** Streams that an engine remembers here, per partition. */
 const streamsMax = 8;
 /** Strangers per partition: many times what is remembered. Thousands are the same, and take longer to store. */
-const strangers = 40;
+const strangers = 24;
 /** What hostile messages may cost: a stream that is remembered takes about 7 MB, and one that was let go as much until it is collected. */
 const memoryGrowthMax = 320 * megabyte;
 const messageBytesMax = 64 * 1024;
@@ -36,6 +36,10 @@ describe.runIf(hasNats)('an engine among hostile publishers', () => {
   beforeEach(async () => {
     cluster = await startLiveCluster({
       partitions,
+      configuration: `authorization { users: [
+        { user: anybody, password: a },
+        { user: evil, password: e, permissions: { publish: ["netspectra.packets.*.evil"], subscribe: ["_INBOX.>"] } } ] }
+        no_auth_user: anybody`,
       env: {
         NETSPECTRA_ENGINE_LEASE: '10s',
         NETSPECTRA_ENGINE_MAX_STREAMS: String(streamsMax),
@@ -223,5 +227,47 @@ describe.runIf(hasNats)('an engine among hostile publishers', () => {
       async () => (await engine.metric('netspectra_engine_duplicate_messages_total')) > duplicates,
     );
     expect(await cluster.stored('stranger-0')).toMatchObject({ packets: 1 });
+  });
+
+  it('with the permissions of docs/bus.md is out of reach of a probe that would pass for another', async () => {
+    const evil = await connect({ servers: cluster.nats.url, user: 'evil', pass: 'e' });
+    try {
+      const forbidden: string[] = [];
+      void (async () => {
+        for await (const status of evil.status()) if (status.type === 'error') forbidden.push(status.error.message);
+      })();
+      const named = (sequence: number) => {
+        const name = headers();
+        name.set('Nats-Msg-Id', `honest:1:${sequence}`);
+        return { headers: name };
+      };
+      const fake = bytesOf('honest', 1n, honestSequence, 999);
+      // The honest probe's next message, on its subject: the server does not let it.
+      evil.publish(subjectOf('honest'), fake, named(honestSequence));
+      evil.publish('$KV.netspectra-engines.partition.0', 'mine');
+      evil.publish('$JS.API.STREAM.PURGE.NETSPECTRA_PACKETS_0');
+      await until('all three are forbidden', () => forbidden.length === 3);
+      expect(forbidden.every((text) => /Permissions Violation/.test(text))).toBe(true);
+      await honest();
+      await honestStored();
+      // On its own subject, if it knows the epoch: nothing is counted for the honest probe, but the server takes the honest
+      // message for one it has. That is a hole, which is told (docs/engine.md).
+      evil.publish(subjectOf('evil'), fake, named(honestSequence));
+      await evil.flush();
+      await until('it is refused', async () => (await refused('foreign_probe')) === 1);
+      expect(await send('honest', 1n, honestSequence, 10)).toMatchObject({ duplicate: true });
+      honestSequence += 1;
+      expect(await send('honest', 1n, honestSequence, 10)).not.toHaveProperty('duplicate');
+      honestPackets += 10;
+      await until(
+        'the hole is told',
+        async () => (await engine.metric('netspectra_engine_missing_messages_total')) >= 1,
+      );
+      await honestStored();
+      expect(await cluster.stored('honest')).toEqual({ packets: honestPackets, bytes: honestPackets * packetBytes });
+      expect(await cluster.stored('evil')).toEqual({ packets: 0, bytes: 0 });
+    } finally {
+      await evil.close();
+    }
   });
 });
