@@ -70,7 +70,7 @@ class Engines {
 }
 
 describe.runIf(hasNats && hasRedis)('chaos', () => {
-  it(`stores what was published, once, whatever dies (CHAOS_SEED=${seed})`, { timeout: 240_000 }, async () => {
+  it(`stores what was published, once, whatever dies (CHAOS_SEED=${seed})`, { timeout: 120_000 + rounds * 6_000 }, async () => {
     const random = new Random(seed);
     const folder = temporaryFolder();
     const nats = await startNats();
