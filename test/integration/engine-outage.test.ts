@@ -15,12 +15,12 @@ import { until } from './process.js';
 const partitions = 2;
 const megabyte = 1 << 20;
 /**
- * How long ClickHouse is away. The issue says a minute; 10 s are 50 flush intervals here, and what an engine may hold (one
- * flush that waits, one that gathers) is reached after a second.
+ * How long ClickHouse is away; OUTAGE_SECONDS=60 is the minute that is promised. 10 s are 50 flush intervals here, and what an
+ * engine may hold (one flush that waits, one that gathers) is reached after a second.
  */
-const awayMs = 10_000;
+const awayMs = Number(process.env['OUTAGE_SECONDS'] ?? 10) * 1_000;
 /** How long the bus is away: longer than a lease (2 s), so that the engine loses its partitions. */
-const busAwayMs = 5_000;
+const busAwayMs = 3_000;
 const packetsOfMessage = 400;
 const packetBytes = 100;
 /** Messages a second and partition: 20,000 packets a second in all. */
@@ -57,7 +57,7 @@ describe.runIf(hasNats)('an engine whose neighbours are away', () => {
   function publishSteadily({ nats }: LiveCluster): { readonly publisher: Publisher; stop(): Promise<number> } {
     const bus = createJetStreamBus({
       connection: { servers: [nats.url], retryMsMax: 200 },
-      streams: { partitions, bytesMax: 256 << 20 },
+      streams: { partitions, bytesMax: 1 << 30 },
     });
     const publisher = bus.publisher({ windowMessages: 1024 });
     let sequence = 0;
@@ -107,37 +107,42 @@ describe.runIf(hasNats)('an engine whose neighbours are away', () => {
     expect(engine.child.exitCode).toBeNull();
   }
 
-  it(`takes up where it was when ClickHouse was away for ${awayMs / 1000} s; meanwhile the bus holds`, async () => {
-    const { cluster: live, engine } = await begin();
-    const steady = (stream = publishSteadily(live));
-    await until('it stores', async () => (await live.stored()).packets > 0);
-    const before = engine.memoryBytes();
-    await live.clickhouse.kill();
-    let held = 0;
-    const most = await memoryDuring(engine, async () => {
-      await until('it says so', async () => (await engine.readyz()).status === 503);
-      expect(await storeLine(engine)).toMatch(/store: failed: .* did not take rows/);
-      await pause(awayMs);
-      held = (await live.bus.streams()).reduce((sum, { messages }) => sum + messages, 0);
-      expect(await engine.readyz()).toMatchObject({ status: 503 });
-    });
-    console.log(
-      `ClickHouse away: engine grew by ${Math.round((most - before) / megabyte)} MB, the bus held ${held} messages`,
-    );
-    expect(held).toBeGreaterThan((messagesPerSecond * partitions * awayMs) / 1000 / 2);
-    expect(most - before).toBeLessThan(memoryGrowthMax);
-    await live.restartClickHouse();
-    const packets = await steady.stop();
-    await expectExact(live, engine, packets);
-    expect(await storeLine(engine)).toContain('takes rows');
-    const lines = engine
-      .stderr()
-      .split('\n')
-      .filter((line) => line.includes('rows wait; trying again'));
-    // Once for a reason, not once for a try.
-    expect(lines.length).toBeGreaterThan(0);
-    expect(lines.length).toBeLessThanOrEqual(4 * partitions);
-  });
+  const minuteMs = 60_000;
+  it(
+    `takes up where it was when ClickHouse was away for ${awayMs / 1000} s; meanwhile the bus holds`,
+    { timeout: awayMs + minuteMs },
+    async () => {
+      const { cluster: live, engine } = await begin();
+      const steady = (stream = publishSteadily(live));
+      await until('it stores', async () => (await live.stored()).packets > 0);
+      const before = engine.memoryBytes();
+      await live.clickhouse.kill();
+      let held = 0;
+      const most = await memoryDuring(engine, async () => {
+        await until('it says so', async () => (await engine.readyz()).status === 503);
+        expect(await storeLine(engine)).toMatch(/store: failed: .* did not take rows/);
+        await pause(awayMs);
+        held = (await live.bus.streams()).reduce((sum, { messages }) => sum + messages, 0);
+        expect(await engine.readyz()).toMatchObject({ status: 503 });
+      });
+      console.log(
+        `ClickHouse away: engine grew by ${Math.round((most - before) / megabyte)} MB, the bus held ${held} messages`,
+      );
+      expect(held).toBeGreaterThan((messagesPerSecond * partitions * awayMs) / 1000 / 2);
+      expect(most - before).toBeLessThan(memoryGrowthMax);
+      await live.restartClickHouse();
+      const packets = await steady.stop();
+      await expectExact(live, engine, packets);
+      expect(await storeLine(engine)).toContain('takes rows');
+      const lines = engine
+        .stderr()
+        .split('\n')
+        .filter((line) => line.includes('rows wait; trying again'));
+      // Once for a reason, not once for a try.
+      expect(lines.length).toBeGreaterThan(0);
+      expect(lines.length).toBeLessThanOrEqual(4 * partitions);
+    },
+  );
 
   it('tries again when the disk of ClickHouse is full, and stores everything once when it is not any longer', async () => {
     const { cluster: live, engine } = await begin();

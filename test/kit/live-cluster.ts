@@ -64,7 +64,7 @@ export async function startLiveCluster(options: LiveClusterOptions = {}): Promis
   const env = {
     NETSPECTRA_BUS_SERVERS: nats.url,
     NETSPECTRA_BUS_PARTITIONS: String(partitions),
-    NETSPECTRA_BUS_STREAM_BYTES: '256MB',
+    NETSPECTRA_BUS_STREAM_BYTES: '1GB',
     NETSPECTRA_STORAGE_CLICKHOUSE_URL: clickhouse.url,
     NETSPECTRA_DATA_DIR: folder.path,
     NETSPECTRA_ENGINE_LISTEN: '127.0.0.1:0',
@@ -76,7 +76,7 @@ export async function startLiveCluster(options: LiveClusterOptions = {}): Promis
   };
   const bus = createJetStreamBus({
     connection: { servers: [nats.url], retryMsMax: 200 },
-    streams: { partitions, bytesMax: 256 << 20 },
+    streams: { partitions, bytesMax: 1 << 30 },
   });
   const begun: Started[] = [];
   let store: Promise<Store> | undefined;

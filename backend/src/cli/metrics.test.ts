@@ -214,6 +214,7 @@ function engineRegistry(): Registry {
     busConnected: true,
     busReconnects: 0,
     leasesLost: 0,
+    leaseError: '',
   }));
   return metrics;
 }
