@@ -184,9 +184,9 @@ export class LiveSource implements UpSource {
       const failure = await Promise.race([this.asked, live.failed]).catch((error: unknown) => ({ error }));
       this.stopping = true;
       const left = await live.stop();
-      const { received, kernelDropped, publishDropped } = totals(this.figures);
-      const { packets } = this.stored;
-      this.logger.info({ received, kernelDropped, publishDropped, stored: packets }, 'capture ended');
+      const { received, kernelDropped, filtered, publishDropped } = totals(this.figures);
+      const { packets: stored } = this.stored;
+      this.logger.info({ received, kernelDropped, filtered, publishDropped, stored }, 'capture ended');
       if (failure) throw failure.error;
       if (left === 0) return 0;
       this.logger.warn({ messages: left }, 'not everything could be stored in time; it is lost');

@@ -259,6 +259,7 @@ export class CaptureLoop {
     const { name } = this.source;
     this.source.close();
     warn(`${name}: the interface is gone; capture goes on when it is there again`);
+    this.report(); // no turn comes that would
     for (;;) {
       control.waitWhile(Phase.Capture, reopenMilliseconds);
       if (control.phase !== Phase.Capture) return;

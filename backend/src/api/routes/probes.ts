@@ -30,12 +30,12 @@ const summed = [
 const sourcesSql = `
 SELECT probe, toString(epoch) AS epoch_text, any(source_name) AS source_last, max(partition_count) AS partitions_max,
        min(position_last) AS position_min, count() = max(partition_count) AND min(done) = 1 AS complete_all,
-       toUnixTimestamp64Nano(min(first_seen)) / 1e6 AS first_ms, toUnixTimestamp64Nano(max(last_seen)) / 1e6 AS last_ms,
+       toUnixTimestamp64Nano(minIf(first_seen, p_packets > 0)) / 1e6 AS first_ms, toUnixTimestamp64Nano(max(last_seen)) / 1e6 AS last_ms,
        toUnixTimestamp(max(stored_last)) * 1000 AS stored_ms, sum(live) AS flows_live_now,
        ${summed.map((name) => `sum(p_${name}) AS s_${name}`).join(', ')}, sumMap(why) AS reasons_all
 FROM (
   SELECT probe, epoch, partition, argMax(source, last_seq) AS source_name, max(partitions) AS partition_count,
-         argMax(position, last_seq) AS position_last, max(complete) AS done, min(first_packet) AS first_seen,
+         argMax(position, last_seq) AS position_last, max(complete) AS done, minIf(first_packet, packets > 0) AS first_seen,
          max(last_packet) AS last_seen, max(stored_at) AS stored_last, argMax(flows_live, last_seq) AS live,
          ${summed.map((name) => `sum(${name}) AS p_${name}`).join(', ')}, sumMap(reasons) AS why
   FROM probe_stats GROUP BY probe, epoch, partition
@@ -45,12 +45,15 @@ LIMIT {probe_sources:UInt32} BY probe LIMIT {rows:UInt32}`;
 /** What a probe did in all, whether or not each of its sources is listed. */
 const probesSql = `
 SELECT probe, ${summed.map((name) => `sum(${name}) AS s_${name}`).join(', ')}, sumMap(reasons) AS reasons_all,
-       toUnixTimestamp64Nano(min(first_packet)) / 1e6 AS first_ms, toUnixTimestamp64Nano(max(last_packet)) / 1e6 AS last_ms,
+       toUnixTimestamp64Nano(minIf(first_packet, packets > 0)) / 1e6 AS first_ms, toUnixTimestamp64Nano(max(last_packet)) / 1e6 AS last_ms,
        toUnixTimestamp(max(stored_at)) * 1000 AS stored_ms
 FROM probe_stats GROUP BY probe ORDER BY probe LIMIT {rows:UInt32}`;
 
 const secondsSince = (millis: number | null): number | null =>
   millis === null ? null : Math.max(0, Math.round((Date.now() - millis) / 100) / 10);
+
+/** Rows without a packet say 0. */
+const packetTime = (millis: number | null): number | null => (millis === 0 ? null : millis);
 
 function sourceOf(columns: Columns, row: number) {
   return {
@@ -59,20 +62,20 @@ function sourceOf(columns: Columns, row: number) {
     partitions: columns.number('partitions_max', row),
     position: columns.number('position_min', row),
     complete: columns.number('complete_all', row) === 1,
-    first_packet: columns.number('first_ms', row),
-    last_packet: columns.number('last_ms', row),
+    first_packet: packetTime(columns.number('first_ms', row)),
+    last_packet: packetTime(columns.number('last_ms', row)),
     packets: columns.number('s_packets', row),
   };
 }
 
 function probeOf(columns: Columns, row: number) {
   const sum = (name: (typeof summed)[number]): number => columns.number(`s_${name}`, row) ?? 0;
-  const lastPacket = columns.number('last_ms', row);
+  const lastPacket = packetTime(columns.number('last_ms', row));
   return {
     id: String(columns.get('probe')[row]),
     last_seen: columns.number('stored_ms', row),
     lag_seconds: secondsSince(lastPacket),
-    first_packet: columns.number('first_ms', row),
+    first_packet: packetTime(columns.number('first_ms', row)),
     last_packet: lastPacket,
     packets: sum('packets'),
     bytes: sum('bytes'),
