@@ -6,29 +6,38 @@ const leastFlows = 1024;
 
 export class FlowBudget {
   private readonly maxFlows: number;
-  private readonly sharers = new Set<PacketProcessor>();
+  /** what each had when it was looked at last: a sum over all for each message would cost more than small messages do */
+  private readonly known = new Map<PacketProcessor, number>();
+  private sum = 0;
 
   constructor(maxFlows: number) {
     this.maxFlows = maxFlows;
   }
 
-  /** Flows in all tables. */
+  /** Flows in all tables, as of the last look at each. */
   get flowsLive(): number {
-    let live = 0;
-    for (const sharer of this.sharers) live += sharer.flowsLive;
-    return live;
+    return this.sum;
   }
 
   join(processor: PacketProcessor): void {
-    this.sharers.add(processor);
+    this.update(processor);
   }
 
   leave(processor: PacketProcessor): void {
-    this.sharers.delete(processor);
+    this.sum -= this.known.get(processor) ?? 0;
+    this.known.delete(processor);
   }
 
   /** Before it takes a batch. */
   grant(processor: PacketProcessor): void {
-    processor.maxFlows = Math.max(leastFlows, this.maxFlows - (this.flowsLive - processor.flowsLive));
+    this.update(processor);
+    processor.maxFlows = Math.max(leastFlows, this.maxFlows - (this.sum - processor.flowsLive));
+  }
+
+  /** After it took a batch or flushed. */
+  update(processor: PacketProcessor): void {
+    const live = processor.flowsLive;
+    this.sum += live - (this.known.get(processor) ?? 0);
+    this.known.set(processor, live);
   }
 }

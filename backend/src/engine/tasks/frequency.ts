@@ -147,12 +147,83 @@ function reportOf(state: FrequencyReport['state'], topMax: number): FrequencyRep
 interface Slot {
   /** by index in tableSubjects */
   readonly tables: readonly (HeavyKeys | undefined)[];
-  /** by port: bytes and packets from it, bytes and packets to it */
-  readonly ports: Float64Array;
+  readonly ports: PortCounts;
   /** by protocol: bytes and packets */
   readonly protocols: Float64Array;
   /** by subject; only when windows are kept */
   readonly sketches: Partial<Record<FrequencySubject, CountMin>>;
+}
+
+const everyProtocol = Uint32Array.from({ length: protocols }, (_, protocol) => protocol);
+
+/**
+ * Counts by port. Which ports were seen is listed, so that a window with few of them (of a small probe, or a short flush)
+ * costs a few and not all 65,536 to read and to empty, and touches no more memory.
+ */
+class PortCounts {
+  /** four a port: bytes and packets from it, bytes and packets to it */
+  readonly counts = new Float64Array(ports * 4);
+  private readonly marks = new Uint8Array(ports);
+  private list = new Uint16Array(64);
+  private size = 0;
+
+  /** Where a port's counts begin. */
+  find(port: number): number {
+    if (this.marks[port] === 0) this.mark(port);
+    return port << 2;
+  }
+
+  /** The ports that were seen, ascending. */
+  seen(): Uint16Array {
+    return this.list.subarray(0, this.size).sort();
+  }
+
+  reset(): void {
+    for (let i = 0; i < this.size; i += 1) {
+      const port = this.list[i]!;
+      this.marks[port] = 0;
+      const at = port << 2;
+      this.counts[at] = 0;
+      this.counts[at + 1] = 0;
+      this.counts[at + 2] = 0;
+      this.counts[at + 3] = 0;
+    }
+    this.size = 0;
+  }
+
+  private mark(port: number): void {
+    this.marks[port] = 1;
+    if (this.size === this.list.length) {
+      const grown = new Uint16Array(Math.min(ports, this.size * 4));
+      grown.set(this.list);
+      this.list = grown;
+    }
+    this.list[this.size] = port;
+    this.size += 1;
+  }
+}
+
+/** What an array of exact counts holds of these keys, without those that have none. */
+function exactState(
+  counts: Float64Array,
+  keys: Uint16Array | Uint32Array,
+  stride: number,
+  first: number,
+): HeavyKeysState {
+  let size = 0;
+  for (const key of keys) if (counts[key * stride + first + 1] !== 0) size += 1;
+  const words = new Uint32Array(size);
+  const counters = new Float64Array(size * counterFields);
+  let entry = 0;
+  for (const key of keys) {
+    const at = key * stride + first;
+    if (counts[at + 1] === 0) continue;
+    words[entry] = key;
+    counters[entry * counterFields] = counts[at]!;
+    counters[entry * counterFields + countedPackets] = counts[at + 1]!;
+    entry += 1;
+  }
+  return { width: 1, size, words, counters, evictedBytes: 0, evictedPackets: 0 };
 }
 
 class FrequencyTask implements Task<FrequencyReport> {
@@ -284,7 +355,7 @@ class FrequencyTask implements Task<FrequencyReport> {
       tables: tableSubjects.map((subject) =>
         subjects.includes(subject) ? new HeavyKeys(keyWords[kinds[subject]], candidates, sketches[subject]) : undefined,
       ),
-      ports: new Float64Array(ports * 4),
+      ports: new PortCounts(),
       protocols: new Float64Array(protocols * 2),
       sketches,
     };
@@ -294,22 +365,8 @@ class FrequencyTask implements Task<FrequencyReport> {
   private stateOf(slot: Slot, subject: FrequencySubject): HeavyKeysState {
     const table = slot.tables[(tableSubjects as readonly string[]).indexOf(subject)];
     if (table) return table.state();
-    const counts = subject === 'protocol' ? slot.protocols : slot.ports;
-    const stride = subject === 'protocol' ? 2 : 4;
-    const first = subject === 'dst_port' ? 2 : 0;
-    let size = 0;
-    for (let at = first; at < counts.length; at += stride) if (counts[at + 1] !== 0) size += 1;
-    const words = new Uint32Array(size);
-    const counters = new Float64Array(size * counterFields);
-    let entry = 0;
-    for (let at = first; at < counts.length; at += stride) {
-      if (counts[at + 1] === 0) continue;
-      words[entry] = (at - first) / stride;
-      counters[entry * counterFields] = counts[at]!;
-      counters[entry * counterFields + countedPackets] = counts[at + 1]!;
-      entry += 1;
-    }
-    return { width: 1, size, words, counters, evictedBytes: 0, evictedPackets: 0 };
+    if (subject === 'protocol') return exactState(slot.protocols, everyProtocol, 2, 0);
+    return exactState(slot.ports.counts, slot.ports.seen(), 4, subject === 'dst_port' ? 2 : 0);
   }
 
   private close(number: number): void {
@@ -337,7 +394,7 @@ class FrequencyTask implements Task<FrequencyReport> {
       sketch.reset();
     }
     for (const table of slot.tables) table?.reset();
-    slot.ports.fill(0);
+    slot.ports.reset();
     slot.protocols.fill(0);
   }
 
@@ -387,7 +444,8 @@ class FrequencyTask implements Task<FrequencyReport> {
 
 /** Add flows from .. to - 1 to the ports they sent from and to, and to their protocols. */
 function countPorts(slot: Slot, deltas: FlowDeltas, from: number, to: number): void {
-  const { ports: byPort, protocols: byProtocol } = slot;
+  const { protocols: byProtocol } = slot;
+  const byPort = slot.ports.counts;
   const { client, server, hasPorts } = deltas;
   for (let row = from; row < to; row += 1) {
     const sent = client.bytes[row]!;
@@ -398,8 +456,8 @@ function countPorts(slot: Slot, deltas: FlowDeltas, from: number, to: number): v
     byProtocol[at] = byProtocol[at]! + sent + answered;
     byProtocol[at + 1] = byProtocol[at + 1]! + sentPackets + answeredPackets;
     if (hasPorts[row] === 0) continue;
-    const clientPort = client.ports[row]! << 2;
-    const serverPort = server.ports[row]! << 2;
+    const clientPort = slot.ports.find(client.ports[row]!);
+    const serverPort = slot.ports.find(server.ports[row]!);
     byPort[clientPort] = byPort[clientPort]! + sent;
     byPort[clientPort + 1] = byPort[clientPort + 1]! + sentPackets;
     byPort[serverPort + 2] = byPort[serverPort + 2]! + sent;
