@@ -190,28 +190,26 @@ describe.runIf(hasNats)('netspectra engine', () => {
   });
 
   it('says what is missing: store, bus, a file, a free port', async () => {
-    await refusal(
-      { NETSPECTRA_STORAGE_CLICKHOUSE_URL: '' },
-      2,
-      /engine needs a ClickHouse server.*storage\.clickhouse\.url/,
-    );
     const nobody = await freePort();
-    await refusal(
-      { NETSPECTRA_STORAGE_CLICKHOUSE_URL: `http://127.0.0.1:${nobody}` },
-      1,
-      /no answer from the ClickHouse server/,
-    );
-    await refusal(
-      { NETSPECTRA_BUS_TLS_CA_FILE: '/no/such.pem' },
-      2,
-      /bus\.tls\.ca_file: \/no\/such\.pem cannot be read/,
-    );
-    await refusal({ NETSPECTRA_BUS_SERVERS: `nats://127.0.0.1:${nobody}` }, 1, /NATS at \S+ .*/);
     const taken = createServer().listen(0, '127.0.0.1');
     ends.push(() => new Promise((resolve) => taken.close(resolve)));
     await until('the port is taken', () => taken.listening);
     const { port } = taken.address() as AddressInfo;
-    await refusal({ NETSPECTRA_ENGINE_LISTEN: `127.0.0.1:${port}` }, 1, /is taken; choose another .*engine\.listen/);
+    await Promise.all([
+      refusal(
+        { NETSPECTRA_STORAGE_CLICKHOUSE_URL: '' },
+        2,
+        /engine needs a ClickHouse server.*storage\.clickhouse\.url/,
+      ),
+      refusal(
+        { NETSPECTRA_STORAGE_CLICKHOUSE_URL: `http://127.0.0.1:${nobody}` },
+        1,
+        /no answer from the ClickHouse server/,
+      ),
+      refusal({ NETSPECTRA_BUS_TLS_CA_FILE: '/no/such.pem' }, 2, /bus\.tls\.ca_file: \/no\/such\.pem cannot be read/),
+      refusal({ NETSPECTRA_BUS_SERVERS: `nats://127.0.0.1:${nobody}` }, 1, /NATS at \S+ .*/),
+      refusal({ NETSPECTRA_ENGINE_LISTEN: `127.0.0.1:${port}` }, 1, /is taken; choose another .*engine\.listen/),
+    ]);
   });
 
   it('knows its configuration and its flags', async () => {
