@@ -27,9 +27,12 @@ import { isSignalSubject } from './subjects.js';
 /** most names remembered by a stream; the oldest is forgotten first */
 const namesMax = 65_536;
 
-/** Make a bus in memory. */
-export function createMemoryBus(options: StreamOptions): Bus {
-  return new MemoryBus(options);
+/**
+ * Make a bus in memory.
+ * @param now the clock that says when messages arrived, unix milliseconds
+ */
+export function createMemoryBus(options: StreamOptions, now: () => number = Date.now): Bus {
+  return new MemoryBus(options, now);
 }
 
 class MemoryBus implements Bus {
@@ -38,12 +41,12 @@ class MemoryBus implements Bus {
   private readonly partitionStreams: readonly MemoryStream[];
   private readonly listeners = new Set<{ subject: string; heard: (subject: string, bytes: Uint8Array) => void }>();
 
-  constructor(options: StreamOptions) {
+  constructor(options: StreamOptions, now: () => number) {
     this.partitions = options.partitions;
     const limits = { ...streamDefaults, ...options };
     this.partitionStreams = Array.from(
       { length: options.partitions },
-      () => new MemoryStream(messagesMax(options), limits.messageBytesMax),
+      () => new MemoryStream(messagesMax(options), limits.messageBytesMax, now),
     );
   }
 
@@ -100,6 +103,7 @@ class MemoryBus implements Bus {
 class MemoryStream {
   private readonly messagesMax: number;
   private readonly messageBytesMax: number;
+  private readonly now: () => number;
   private readonly names = new Set<string>();
   private readonly messages = new Map<number, ReceivedMessage>();
   private readonly arrivals = new Set<() => void>();
@@ -107,9 +111,10 @@ class MemoryStream {
   private last = 0;
   private bytes = 0;
 
-  constructor(messagesMax: number, messageBytesMax: number) {
+  constructor(messagesMax: number, messageBytesMax: number, now: () => number) {
     this.messagesMax = messagesMax;
     this.messageBytesMax = messageBytesMax;
+    this.now = now;
   }
 
   get state(): Omit<StreamState, 'partition'> {
@@ -135,7 +140,7 @@ class MemoryStream {
     this.names.add(name);
     if (this.names.size > namesMax) this.names.delete(this.names.values().next().value!);
     this.last += 1;
-    this.messages.set(this.last, { kind: 'message', streamSequence: this.last, ...message });
+    this.messages.set(this.last, { kind: 'message', streamSequence: this.last, arrivedMs: this.now(), ...message });
     this.bytes += message.bytes.length;
     for (const arrived of [...this.arrivals]) arrived();
     return { duplicate: false };

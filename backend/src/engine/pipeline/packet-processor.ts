@@ -11,11 +11,14 @@ import { Accounting, mergeAccounting } from '../accounting.js';
 import type { AccountingReport, Time } from '../accounting.js';
 import { Conversations } from '../conversations.js';
 import type { ConversationReport } from '../conversations.js';
+import { DuplicateFlows } from '../duplicates/index.js';
+import type { DuplicateCounts } from '../duplicates/index.js';
 import { FlowTable } from '../flow-table/index.js';
 import { createSelection } from '../packet-selection.js';
 import type { PacketSelection } from '../packet-selection.js';
 import { RowSink } from '../row-sink.js';
 import { ApplicationTracker } from '../tasks/application.js';
+import { flowTask } from '../tasks/flow.js';
 import { taskTypes } from '../tasks/index.js';
 import type { Task, TaskContext } from '../task.js';
 import { writeProbeStats } from './probe-stats.js';
@@ -66,6 +69,8 @@ export interface FlushContent {
   readonly limits: LimitCounters;
   /** flows in the table now */
   readonly flowsLive: number;
+  /** of the packets, those that another probe has brought already: in no other row than those that count them */
+  readonly duplicates: DuplicateCounts;
 }
 
 /** How often the partition met a limit (or a loss on the wire it had to guess around), since the start of the run. */
@@ -101,6 +106,7 @@ export interface ProcessorReport {
 }
 
 const smallestSelection = 1024;
+const noDuplicates: DuplicateCounts = { packets: 0, bytes: 0 };
 
 export class PacketProcessor {
   private readonly options: ProcessorOptions;
@@ -116,6 +122,9 @@ export class PacketProcessor {
   private readonly conversations: Conversations;
   private readonly single: PacketSelection;
   private selection: PacketSelection;
+  /** rows of the batch at hand that are copies */
+  private copies: PacketSelection;
+  private duplicates: DuplicateFlows | null = null;
   private total: AccountingReport | null = null;
   private foldedReported = 0;
   private lateReported = 0;
@@ -151,6 +160,7 @@ export class PacketProcessor {
     this.defragmenter = new Defragmenter({ datagramsMax: options.fragmentsMax });
     this.conversations = new Conversations(options.maxFlows);
     this.selection = createSelection(this.fragment, smallestSelection);
+    this.copies = createSelection(this.fragment, 0);
     this.single = createSelection(this.defragmenter.completed, 1);
   }
 
@@ -193,6 +203,44 @@ export class PacketProcessor {
     if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
   }
 
+  /**
+   * The same when some rows are copies of what another probe has brought. They are counted as such, and tasks do not see
+   * them. Only with windows, and where all rows of a batch are this processor's.
+   * @param duplicate 1 for each row that is a copy
+   */
+  takeWithout(batch: PacketBatch, duplicate: Uint8Array): void {
+    const { layers, count } = batch;
+    if (count > this.selection.rows.length) this.selection = createSelection(batch, count);
+    if (count > this.copies.rows.length) this.copies = createSelection(batch, count);
+    const { selection, copies } = this;
+    selection.batch = batch;
+    copies.batch = batch;
+    copies.count = 0;
+    let selected = 0;
+    for (let row = 0; row < count; row += 1) {
+      if (duplicate[row] !== 0) {
+        copies.rows[copies.count] = row;
+        copies.count += 1;
+      } else if ((layers[row]! & (Layer.Fragment | Layer.MoreFragments)) !== 0) {
+        this.process(selection, selected);
+        selected = 0;
+        this.takeFragment(batch, row);
+      } else {
+        selection.rows[selected] = row;
+        selected += 1;
+      }
+    }
+    this.process(selection, selected);
+    if (count === 0) return;
+    const seconds = batch.timestampSeconds[count - 1]!;
+    this.flowTable.expire(seconds);
+    if (copies.count === 0) return;
+    this.accounting.count(copies);
+    this.duplicates ??= this.openDuplicates();
+    this.duplicates.count(copies);
+    this.duplicates.expire(seconds);
+  }
+
   /** At the end of the stream: half-seen transactions wait no longer. */
   finish(): void {
     for (const { task } of this.tasks) task.finish();
@@ -203,18 +251,20 @@ export class PacketProcessor {
     this.flowTable.flush();
     this.applications.flush();
     for (const { task } of this.tasks) task.flush();
+    const duplicates = this.duplicates?.flush() ?? noDuplicates;
     const accounting = this.takeAccounting();
     writeProbeStats(this.rows, accounting, {
       ...position,
       latePackets: this.flowTable.latePackets - this.lateReported,
       flowsFolded: this.flowTable.foldedFlows - this.foldedReported,
       flowsLive: this.flowTable.live,
+      duplicates,
       ...(capture && { capture }),
       ...(seenUntil && { seenUntil }),
     });
     this.lateReported = this.flowTable.latePackets;
     this.foldedReported = this.flowTable.foldedFlows;
-    return { blocks: this.rows.take(), accounting, limits: this.limits, flowsLive: this.flowTable.live };
+    return { blocks: this.rows.take(), accounting, limits: this.limits, flowsLive: this.flowTable.live, duplicates };
   }
 
   /** From now on rows say this about addresses. */
@@ -258,6 +308,17 @@ export class PacketProcessor {
     this.process(single, 1);
     if (completed && this.options.report)
       this.conversations.count(defragmenter.completed, this.owns ?? everything, true);
+  }
+
+  private openDuplicates(): DuplicateFlows {
+    const { maxFlows, flowWindowSeconds, idleTimeoutSeconds } = this.options;
+    const hasRows = this.tasks.some(({ type }) => type === flowTask.type);
+    return new DuplicateFlows({
+      maxFlows,
+      windowSeconds: flowWindowSeconds,
+      idleTimeoutSeconds,
+      rows: hasRows ? this.rows : null,
+    });
   }
 
   private process(selection: PacketSelection, count: number): void {

@@ -1,0 +1,62 @@
+/**
+ * The packets that another probe has brought already: whose flows they are, so that a probe is listed with the flows it
+ * saw. They have a flow table of their own and are given to no task; rows of `flows` say how many they were, and nothing else.
+ */
+import { FlowTable } from '../flow-table/index.js';
+import type { PacketSelection } from '../packet-selection.js';
+import type { RowSink } from '../row-sink.js';
+import { writeFlowRow } from '../tasks/flow.js';
+
+export interface DuplicateFlowsOptions {
+  /** most flows; the smallest fold into "other" */
+  readonly maxFlows: number;
+  readonly windowSeconds: number;
+  readonly idleTimeoutSeconds: number;
+  /** where rows go; null: nowhere, flows are not configured to be written */
+  readonly rows: RowSink | null;
+}
+
+export interface DuplicateCounts {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Room at the start: most probes of a partition bring few copies, or none. */
+const initialFlows = 1_024;
+
+export class DuplicateFlows {
+  private readonly flowTable: FlowTable;
+  private packets = 0;
+  private bytes = 0;
+
+  constructor({ maxFlows, windowSeconds, idleTimeoutSeconds, rows }: DuplicateFlowsOptions) {
+    this.flowTable = new FlowTable({ maxFlows, windowSeconds, idleTimeoutSeconds, initialFlows });
+    if (rows)
+      this.flowTable.onRow = (flow, reason) =>
+        writeFlowRow(rows, this.flowTable, flow, { reason, windowSeconds, duplicates: true });
+  }
+
+  /** Count copies. */
+  count(selection: PacketSelection): void {
+    const { batch, rows, count } = selection;
+    this.flowTable.track(selection);
+    let bytes = 0;
+    for (let i = 0; i < count; i += 1) bytes += batch.wireLength[rows[i]!]!;
+    this.packets += count;
+    this.bytes += bytes;
+  }
+
+  /** Flows without packets for long are forgotten. @param seconds packet time */
+  expire(seconds: number): void {
+    this.flowTable.expire(seconds);
+  }
+
+  /** Write rows of what was counted. @returns sums since the last call */
+  flush(): DuplicateCounts {
+    this.flowTable.flush();
+    const { packets, bytes } = this;
+    this.packets = 0;
+    this.bytes = 0;
+    return { packets, bytes };
+  }
+}
