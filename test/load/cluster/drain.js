@@ -18,6 +18,7 @@ import {
 const pollMs = 100;
 const storedName = 'netspectra_packets_stored_total';
 const takenName = 'netspectra_engine_packets_total';
+const bytesName = 'netspectra_engine_message_bytes_total';
 const secondsMax = 60;
 let databases = 0;
 
@@ -41,6 +42,7 @@ export async function drain({
   seconds = secondsMax,
 }) {
   const folder = temporaryFolder();
+  const database = `bench_${process.pid}_${(databases += 1)}`;
   const nats = await startNats(folder.path, queue);
   const limit = quota === undefined ? null : cpuQuota(quota, engines);
   try {
@@ -48,7 +50,7 @@ export async function drain({
       NETSPECTRA_BUS_SERVERS: nats.url,
       NETSPECTRA_BUS_PARTITIONS: String(partitions),
       NETSPECTRA_STORAGE_CLICKHOUSE_URL: store.url,
-      NETSPECTRA_STORAGE_CLICKHOUSE_DATABASE: `bench_${process.pid}_${(databases += 1)}`,
+      NETSPECTRA_STORAGE_CLICKHOUSE_DATABASE: database,
       NETSPECTRA_DATA_DIR: folder.path,
       NETSPECTRA_ENGINE_LISTEN: '127.0.0.1:0',
       NETSPECTRA_ENGINE_WORKERS: String(workers),
@@ -70,11 +72,13 @@ export async function drain({
     const atStart = usage();
     /** @type {Sample[]} */
     const samples = [];
+    let messageBytes = 0;
     const end = Date.now() + seconds * 1000;
     for (;;) {
-      const found = await Promise.all(all.map(({ address }) => metrics(address, [storedName, takenName])));
+      const found = await Promise.all(all.map(({ address }) => metrics(address, [storedName, takenName, bytesName])));
       const sum = (/** @type {string} */ name) => found.reduce((total, one) => total + (one[name] ?? 0), 0);
       samples.push({ stored: sum(storedName), taken: sum(takenName), atMs: Date.now() });
+      messageBytes = sum(bytesName);
       if (sum(storedName) >= packets) break;
       const gone = all.find(({ child }) => child.exitCode !== null);
       if (gone) throw new Error(`an engine ended: ${gone.stderr()}`);
@@ -88,7 +92,9 @@ export async function drain({
     const memory = Math.max(...all.map(({ pid }) => memoryMegabytes(pid).peak));
     for (const one of all) await one.stop();
     return {
+      database,
       stored: last.stored,
+      messageBytesPerPacket: messageBytes / last.taken,
       seconds: (last.atMs - began) / 1000,
       packetsPerSecond: last.stored / ((last.atMs - began) / 1000),
       takenPerSecond: last.taken / ((takenAt - began) / 1000),

@@ -69,6 +69,7 @@ export async function streams({ probes, packetsPerMessage, rounds, counting }) {
           async () => ((await metrics(engine.address, [storedName]))[storedName] ?? 0) >= packets,
           {
             milliseconds: 120_000,
+            everyMs: 250,
           },
         );
         if (round === 0) {

@@ -36,6 +36,8 @@ const liveFlowPackets = 2_000_000;
 const quotaCores = 0.5;
 const latencyPacketsPerSecond = 100_000;
 const latencySeconds = 30;
+/** of an installation of this size: each partition's flush is a set of inserts of its own */
+const latencySettings = { NETSPECTRA_BUS_PARTITIONS: '4', NETSPECTRA_ENGINE_FLUSH_INTERVAL: '300ms' };
 const realSeconds = 30;
 const folder = join(tmpdir(), 'netspectra-bench');
 
@@ -131,6 +133,7 @@ async function drains(made, { packets, repeats, store, counting, line }) {
     null,
   );
   line('  packets per engine-processor-second', thousands(packets / median((one) => one.cpu.engine)), '', null);
+  line('  bytes of messages a packet', median((one) => one.messageBytesPerPacket).toFixed(0), '', null);
   line('  processor s: engine', median((one) => one.cpu.engine).toFixed(2), '', null);
   line('  processor s: nats-server', median((one) => one.cpu.nats).toFixed(2), '', null);
   line('  processor s: store that counts', median((one) => one.cpu.store).toFixed(2), '', null);
@@ -144,9 +147,24 @@ async function drains(made, { packets, repeats, store, counting, line }) {
     '',
     null,
   );
+  await tellDisk(store, real, line);
   line('probe --read to JetStream, packets/s', thousands(packets / made.seconds), '', null);
   line('  processor s: probe, nats-server', `${made.cpu.toFixed(2)}, ${made.natsCpu.toFixed(2)}`, '', null);
   return { runs, real };
+}
+
+/** What rows take on disk, with what of merging was done by then. */
+async function tellDisk({ url }, { database, stored }, line) {
+  const sql = `SELECT table, sum(rows) AS rows, sum(bytes_on_disk) AS bytes, count() AS parts FROM system.parts
+    WHERE active AND database = '${database}' GROUP BY table HAVING rows > 100 ORDER BY bytes DESC FORMAT JSON`;
+  const { data } = await (await fetch(`${url}/?query=${encodeURIComponent(sql)}`)).json();
+  let total = 0;
+  for (const { table: name, rows, bytes, parts } of data) {
+    total += Number(bytes);
+    const each = (Number(bytes) / Number(rows)).toFixed(0);
+    line(`  ${name}: rows, bytes a row on disk, parts`, `${thousands(rows)}, ${each}, ${parts}`, '', null);
+  }
+  line('  bytes on disk a packet', (total / stored).toFixed(1), '', null);
 }
 
 async function tellRows(counting, line) {
@@ -190,7 +208,13 @@ async function capturedToAnswered(file, { store, line }) {
     console.log('cluster: latency skipped, it needs root, ip and tcpreplay');
     return undefined;
   }
-  const found = await latency({ file, packetsPerSecond: latencyPacketsPerSecond, seconds: latencySeconds, store });
+  const found = await latency({
+    file,
+    packetsPerSecond: latencyPacketsPerSecond,
+    seconds: latencySeconds,
+    store,
+    env: latencySettings,
+  });
   line(
     `capture to answer at ${thousands(latencyPacketsPerSecond)} packets/s, p99 ms (${found.windows} windows of 1 s)`,
     found.p99.toFixed(0),
