@@ -46,6 +46,7 @@ export type EngineThreadMessage =
       /** what is written to beside the store */
       readonly writers: readonly DependencyStatus[];
     }
+  | { readonly kind: 'ended'; readonly stored: boolean }
   | {
       readonly kind: 'metrics';
       readonly number: number;
@@ -143,12 +144,13 @@ function beat(): EngineBeat {
 
 async function end(): Promise<void> {
   ending = true;
-  await worker.stop(engine.drain_timeout * 1000);
+  const stored = await worker.stop(engine.drain_timeout * 1000);
   clearInterval(telling);
   stopBeating();
   await writers.close();
   realtime.close();
   await store.close();
   await bus.close();
+  post({ kind: 'ended', stored });
   port?.close();
 }

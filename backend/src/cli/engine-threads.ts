@@ -22,6 +22,7 @@ export class EngineThreads {
   private readonly asked = new Map<number, (metrics: MetricsOfThread) => void>();
   private numbers = 0;
   private ending = false;
+  private stored = true;
 
   constructor(data: readonly EngineThreadData[]) {
     let fail: (reason: unknown) => void = () => {};
@@ -33,6 +34,7 @@ export class EngineThreads {
       this.states.push(null);
       thread.on('message', (message: EngineThreadMessage) => {
         if (message.kind === 'state') this.states[index] = message;
+        else if (message.kind === 'ended') this.stored &&= message.stored;
         else this.asked.get(message.number)?.(message.metrics);
       });
       thread.on('error', fail);
@@ -57,11 +59,12 @@ export class EngineThreads {
     return AggregatorRegistry.aggregate(found.filter((one) => one !== null) as never[]).metrics();
   }
 
-  /** Ask all to end, and wait until they have. */
-  async stop(): Promise<void> {
+  /** Ask all to end, and wait until they have. @returns whether all that they took is stored */
+  async stop(): Promise<{ readonly stored: boolean }> {
     this.ending = true;
     this.tell({ kind: 'stop' });
     await Promise.all(this.ended);
+    return { stored: this.stored };
   }
 
   /** End them, whatever they do. */

@@ -9,16 +9,13 @@ import type { BusErrorCode } from '@netspectra/collector/bus';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import type { EngineWorkerState } from '../cluster/index.js';
 import { loadConfig } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { taskSchemas } from '../engine/tasks/index.js';
 import { UserError } from '../errors.js';
-import { healthOf, lossStatus } from '../health.js';
-import type { DependencyStatus, HealthReport } from '../health.js';
 import { busUserError, openConfiguredBus, prepareStreams } from './bus.js';
+import { EngineHealth } from './engine-health.js';
 import { EngineThreads } from './engine-threads.js';
-import type { EngineThreadState } from './engine-threads.js';
 import { openConfiguredEnrichment } from './enrichment.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { stopSignals, version } from './process.js';
@@ -31,6 +28,7 @@ export interface EngineCommandOptions {
 }
 
 const connectMilliseconds = 10_000;
+const sampleMilliseconds = 1_000;
 /** What waiting does not mend: an engine that went on would stand there doing nothing, or refuse every message. */
 const withoutEngineCannotRun: readonly BusErrorCode[] = [
   'NS_BUS_NO_JETSTREAM',
@@ -94,6 +92,8 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
     })),
   );
   const forget = enrichment.source.onChange((data) => threads.enrich(data));
+  const health = new EngineHealth(() => threads.states, config);
+  const sampling = setInterval(() => health.sample(), sampleMilliseconds);
   const metrics = new Registry();
   registerProcessMetrics(metrics, version);
   registerEnrichmentMetrics(metrics, enrichment);
@@ -105,7 +105,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
         contentType: metrics.contentType,
         metrics: async () => `${await metrics.metrics()}\n${await threads.metrics()}`,
       },
-      health: () => healthOfEngine(threads.states, config),
+      health: () => health.report(),
     });
     try {
       logger.info({ engine: id, threads: count, address: http.address }, 'engine runs');
@@ -116,6 +116,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
       await http.close();
     }
   } finally {
+    clearInterval(sampling);
     forget();
     enrichment.close();
     await threads.terminate();
@@ -129,59 +130,10 @@ async function end(threads: EngineThreads, config: Config, logger: Logger): Prom
   });
   const ended = await Promise.race([threads.stop(), late]);
   clearTimeout(timer);
-  if (ended !== 'late') {
+  if (ended !== 'late' && ended.stored) {
     logger.info({}, 'engine ended');
     return 0;
   }
   logger.warn({}, 'not everything could be stored in time; it stays on the bus for the next engine');
   return 1;
-}
-
-/** Bus, store, and whether messages were lost, as the threads told last. */
-function healthOfEngine(states: readonly (EngineThreadState | null)[], config: Config): HealthReport {
-  const told = states.filter((state) => state !== null);
-  const known = told.map(({ state }) => state);
-  const runners = known.flatMap(({ partitions }) => partitions.map(({ state }) => state));
-  const starting = known.length < states.length;
-  const away = known.filter(({ busConnected }) => !busConnected).length;
-  const leaseError = known.find((state) => state.leaseError !== '')?.leaseError;
-  const storeError = runners.find((runner) => runner.storeError !== '')?.storeError;
-  const sum = (read: (state: EngineWorkerState) => number): number =>
-    known.reduce((all, state) => all + read(state), 0);
-  const missing =
-    sum(({ before }) => before.gaps - before.late) + runners.reduce((all, { gaps, late }) => all + gaps - late, 0);
-  const messages = sum(({ before }) => before.messages) + runners.reduce((all, runner) => all + runner.messages, 0);
-  const dependencies: DependencyStatus[] = [
-    {
-      name: 'bus',
-      ok: !starting && away === 0 && leaseError === undefined,
-      detail: starting
-        ? 'starting'
-        : away > 0
-          ? `${away} of ${known.length} threads are not connected`
-          : (leaseError ??
-            `${runners.length} of ${config.bus.partitions} partitions, ${runners.reduce((all, { lag }) => all + lag, 0)} messages wait`),
-    },
-    {
-      name: 'store',
-      ok: storeError === undefined,
-      detail: storeError ?? 'takes rows',
-    },
-    ...sideWriters(told),
-    lossOf(messages, Math.max(0, missing)),
-  ];
-  return healthOf(dependencies);
-}
-
-function lossOf(messages: number, missing: number): DependencyStatus {
-  return { name: 'loss', ...lossStatus(missing === 0 ? 0 : missing / (messages + missing), 'in messages so far') };
-}
-
-/** What is written to beside the store: of each, the state of the thread that is worst off. */
-function sideWriters(told: readonly EngineThreadState[]): DependencyStatus[] {
-  const worst = new Map<string, DependencyStatus>();
-  for (const status of told.flatMap(({ writers }) => writers)) {
-    if (!status.ok || !worst.has(status.name)) worst.set(status.name, status);
-  }
-  return [...worst.values()];
 }

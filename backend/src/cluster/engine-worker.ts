@@ -144,8 +144,11 @@ export class EngineWorker {
     await this.sleep(announceMs);
   }
 
-  /** Store what was taken, give all partitions back, and end. What is not stored in time stays on the bus. */
-  async stop(waitMs: number): Promise<void> {
+  /**
+   * Store what was taken, give all partitions back, and end. What is not stored in time stays on the bus.
+   * @returns whether everything is stored
+   */
+  async stop(waitMs: number): Promise<boolean> {
     this.stopping = true;
     this.wake();
     const working = [...this.running.values()];
@@ -155,6 +158,7 @@ export class EngineWorker {
     await this.leases.close();
     this.deafen();
     this.tellReleased();
+    return working.every(({ runner }) => !runner.isUnstored);
   }
 
   private async goRound(): Promise<void> {

@@ -55,6 +55,7 @@ describe('a partition runner', () => {
     runner.stop(long);
     await run;
     expectStored(cluster, 50);
+    expect(runner.isUnstored).toBe(false);
     expect(await cluster.left()).toBe(0);
   });
 
@@ -127,6 +128,19 @@ describe('a partition runner', () => {
     expect(runner.state.storeError).toBe('');
     runner.stop(long);
     await run;
+  });
+
+  it('says when it ends with something that is not stored, which stays on the bus', async () => {
+    const cluster = new TestCluster();
+    const runner = cluster.runner((await cluster.lease(long)).lease, { flushMs: long });
+    cluster.store.beforeInsert = () => Promise.reject(new Error('the store is away'));
+    const run = runner.run();
+    await cluster.publish(...messages(0, 4));
+    await until(() => expect(runner.state.packets).toBe(50));
+    runner.stop(20);
+    await run;
+    expect(runner.isUnstored).toBe(true);
+    expect(await cluster.left()).toBe(5);
   });
 
   it('waits for what is missing, goes past it after its time, and still takes it when it comes', async () => {

@@ -128,6 +128,7 @@ export class PartitionRunner {
   private enrichment: EnrichmentData | null = null;
   private writing: Promise<void> = Promise.resolve();
   private flushesUnderWay = 0;
+  private leftUnstored = false;
   private readonly underWay = new Set<CutStretch>();
   private readonly declaredOf = new Map<string, { first: number; last: number }[]>();
   private lastFlushMs: number;
@@ -199,6 +200,11 @@ export class PartitionRunner {
     };
   }
 
+  /** It ended with messages taken and not stored: the bus has them still. */
+  get isUnstored(): boolean {
+    return this.leftUnstored;
+  }
+
   /** Highest stream sequence that was taken. */
   get takenUntil(): number {
     return this.lastTaken;
@@ -209,11 +215,13 @@ export class PartitionRunner {
     const timer = setInterval(() => this.tick(), tickMs);
     try {
       await this.read();
+      if (this.end === 'stopped') for (const intake of this.intakes.values()) intake.finish();
       this.startFlush(true);
       await this.writing;
       await this.acknowledging;
       return this.end ?? 'stopped';
     } finally {
+      this.leftUnstored = this.underWay.size > 0 || [...this.intakes.values()].some((intake) => intake.hasUnflushed);
       clearInterval(timer);
       clearTimeout(this.patience);
       this.ended.abort();

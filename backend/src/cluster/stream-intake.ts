@@ -179,6 +179,14 @@ export class StreamIntake {
     this.declared = [];
   }
 
+  /**
+   * The partition changes hands: transactions that are half seen become rows now, since whoever comes next does not know of
+   * them. Only with an open stretch, which such rows belong to.
+   */
+  finish(): void {
+    if (this.open && this.open.header?.complete !== true) this.processor.finish();
+  }
+
   /** End the open stretch. */
   cut(): void {
     const { open } = this;
