@@ -56,8 +56,9 @@ export type LiveMessage =
   | { readonly kind: 'ended'; readonly left: number }
   | StoreCall;
 
-/** Messages that wait in memory for the engine, at most. */
+/** Messages that wait in memory for the engine and the store, at most. */
 const busBytesMax = 128 * 1024 ** 2;
+const busMessagesMax = 16_384;
 /** Messages fetched ahead by the engine; they stay on the bus. */
 const fetchBytesMax = 8 * 1024 ** 2;
 /** Nobody else wants the partition, however long this process was stopped. */
@@ -75,6 +76,7 @@ const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destin
 const bus = createMemoryBus({
   partitions,
   bytesMax: busBytesMax,
+  messagesMax: busMessagesMax,
   messageBytesMax: config.bus.message_bytes,
 });
 let publisher: Publisher | undefined;

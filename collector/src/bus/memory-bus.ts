@@ -27,11 +27,16 @@ import { isSignalSubject } from './subjects.js';
 /** most names remembered by a stream; the oldest is forgotten first */
 const namesMax = 65_536;
 
+export interface MemoryBusOptions extends StreamOptions {
+  /** Most messages of a stream, whatever their size; `bytesMax` is then what they really take. Absent: as on a server. */
+  readonly messagesMax?: number;
+}
+
 /**
  * Make a bus in memory.
  * @param now the clock that says when messages arrived, unix milliseconds
  */
-export function createMemoryBus(options: StreamOptions, now: () => number = Date.now): Bus {
+export function createMemoryBus(options: MemoryBusOptions, now: () => number = Date.now): Bus {
   return new MemoryBus(options, now);
 }
 
@@ -41,13 +46,10 @@ class MemoryBus implements Bus {
   private readonly partitionStreams: readonly MemoryStream[];
   private readonly listeners = new Set<{ subject: string; heard: (subject: string, bytes: Uint8Array) => void }>();
 
-  constructor(options: StreamOptions, now: () => number) {
+  constructor(options: MemoryBusOptions, now: () => number) {
     this.partitions = options.partitions;
-    const limits = { ...streamDefaults, ...options };
-    this.partitionStreams = Array.from(
-      { length: options.partitions },
-      () => new MemoryStream(messagesMax(options), limits.messageBytesMax, now),
-    );
+    const limits = { messagesMax: messagesMax(options), ...streamDefaults, ...options };
+    this.partitionStreams = Array.from({ length: options.partitions }, () => new MemoryStream(limits, now));
   }
 
   async ensureStreams(): Promise<readonly StreamDrift[]> {
@@ -101,8 +103,7 @@ class MemoryBus implements Bus {
 }
 
 class MemoryStream {
-  private readonly messagesMax: number;
-  private readonly messageBytesMax: number;
+  private readonly limits: Required<Pick<MemoryBusOptions, 'messagesMax' | 'bytesMax' | 'messageBytesMax'>>;
   private readonly now: () => number;
   private readonly names = new Set<string>();
   private readonly messages = new Map<number, ReceivedMessage>();
@@ -111,9 +112,8 @@ class MemoryStream {
   private last = 0;
   private bytes = 0;
 
-  constructor(messagesMax: number, messageBytesMax: number, now: () => number) {
-    this.messagesMax = messagesMax;
-    this.messageBytesMax = messageBytesMax;
+  constructor(limits: MemoryStream['limits'], now: () => number) {
+    this.limits = limits;
     this.now = now;
   }
 
@@ -123,20 +123,22 @@ class MemoryStream {
       bytes: this.bytes,
       firstSequence: this.first,
       lastSequence: this.last,
-      messagesMax: this.messagesMax,
+      messagesMax: this.limits.messagesMax,
     };
   }
 
   put(message: OutgoingMessage): { readonly duplicate: boolean } {
     if (!isProbeId(message.probe)) throw new SendFailure('too_large', 'a probe id that cannot be published under');
-    if (message.bytes.length > this.messageBytesMax)
+    const { messagesMax: most, bytesMax, messageBytesMax } = this.limits;
+    if (message.bytes.length > messageBytesMax)
       throw new SendFailure(
         'too_large',
-        `a message of ${message.bytes.length} bytes; the bus takes ${this.messageBytesMax}`,
+        `a message of ${message.bytes.length} bytes; the bus takes ${messageBytesMax}`,
       );
     const name = idText(message);
     if (this.names.has(name)) return { duplicate: true };
-    if (this.messages.size >= this.messagesMax) throw new SendFailure('full', 'the stream is full');
+    // Whatever its size: a small one must not overtake a large one that was refused.
+    if (this.messages.size >= most || this.bytes >= bytesMax) throw new SendFailure('full', 'the stream is full');
     this.names.add(name);
     if (this.names.size > namesMax) this.names.delete(this.names.values().next().value!);
     this.last += 1;
