@@ -167,7 +167,7 @@ const parts: readonly [title: string, text: string, prefix: RegExp][] = [
 ];
 
 const probeText =
-  'What a probe tells at `probe.listen` ([probe.md](probe.md)); the label is the interface. Worth an alert: ' +
+  'What a probe tells at `probe.listen`, and `up --interface` ([probe.md](probe.md)); the label is the interface. Worth an alert: ' +
   '`rate(netspectra_probe_kernel_dropped_total[1m])` or `rate(netspectra_probe_publish_dropped_total[1m])` above a thousandth of ' +
   '`rate(netspectra_probe_packets_total[1m])`, and `netspectra_probe_bus_connected` or `netspectra_probe_interface_up` at 0.';
 
@@ -249,7 +249,8 @@ function pageOf(processes: ToldByProcess, probe: readonly Told[]): string {
 <!-- Made by backend/src/cli/metrics.test.ts from the metrics themselves: change the text there. -->
 
 \`GET /metrics\` of every process, in the Prometheus text format; a token needs the role viewer. Counters begin at 0 when the
-process starts. No label holds anything from the wire, so the number of series does not grow with the traffic.
+process starts. No label holds anything from the wire, so the number of series does not grow with the traffic. \`up --interface\`
+tells what engine and probe tell, in place of what is read from files.
 
 \`\`\`yaml
 scrape_configs:
