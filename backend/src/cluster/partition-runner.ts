@@ -104,6 +104,8 @@ const idleStretchMs = { least: 1_000, most: 10_000 } as const;
 /** A stream that is silent for so long gives its memory back. */
 const idleStreamMs = 120_000;
 const tickMs = 50;
+/** Streams of a flush that are written at a time. */
+const writesMax = 4;
 /** Other work of the thread gets a turn after so long. */
 const sliceMs = 20;
 const retryMsMin = 250;
@@ -495,24 +497,39 @@ export class PartitionRunner {
     await this.reach('acknowledged');
   }
 
+  /** Streams know nothing of each other, so that several are written at a time; the stretches of each one after the other. */
   private async writeAll(stretches: readonly CutStretch[]): Promise<void> {
-    const { lease, writer } = this.parts;
+    const lanes = new Map<string, CutStretch[]>();
     for (const stretch of stretches) {
-      if (this.ended.signal.aborted) return;
-      const { blocks, accounting } = stretch.content;
-      const flush = { ...namesOf(stretch), partition: this.partition, blocks };
-      const done = await this.untilDone(async () => {
-        await writer.write(flush, () => lease.remainingMs > 0 && !this.ended.signal.aborted);
-        return true;
-      });
-      if (!done) return;
-      this.storedPackets += accounting.packets;
-      if (accounting.packets > 0 && stretch.lastPacketMs > 0) {
-        this.latencyMs = Date.now() - stretch.lastPacketMs;
-        this.storedUntilMs = Math.max(this.storedUntilMs ?? 0, stretch.lastPacketMs);
-      }
-      this.parts.onStored?.(stretch, this.partition);
+      const key = keyOf(stretch.probe, stretch.epoch);
+      const lane = lanes.get(key);
+      if (lane) lane.push(stretch);
+      else lanes.set(key, [stretch]);
     }
+    const waiting = lanes.values();
+    const work = async (): Promise<void> => {
+      for (const lane of waiting) for (const stretch of lane) if (!(await this.write(stretch))) return;
+    };
+    await Promise.all(Array.from({ length: Math.min(writesMax, lanes.size) }, work));
+  }
+
+  /** @returns whether it is stored; else the run is over */
+  private async write(stretch: CutStretch): Promise<boolean> {
+    const { lease, writer } = this.parts;
+    const { blocks, accounting } = stretch.content;
+    const flush = { ...namesOf(stretch), partition: this.partition, blocks };
+    const done = await this.untilDone(async () => {
+      await writer.write(flush, () => lease.remainingMs > 0 && !this.ended.signal.aborted);
+      return true;
+    });
+    if (!done) return false;
+    this.storedPackets += accounting.packets;
+    if (accounting.packets > 0 && stretch.lastPacketMs > 0) {
+      this.latencyMs = Date.now() - stretch.lastPacketMs;
+      this.storedUntilMs = Math.max(this.storedUntilMs ?? 0, stretch.lastPacketMs);
+    }
+    this.parts.onStored?.(stretch, this.partition);
+    return true;
   }
 
   /** Try until it works; null when the run is over before. A writer that may not write any longer has lost the lease. */
