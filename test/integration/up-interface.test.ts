@@ -167,14 +167,16 @@ describe.runIf(hasCables)('netspectra up --interface', () => {
     await store.close();
   });
 
-  it('drops and counts, within its bounds, while the store takes nothing; then goes on', async () => {
+  it('drops and counts, within its bounds, while the store takes nothing; told to end, it stores what it holds', async () => {
     const dataDir = join(folder.path, 'server');
     let clickhouse = await startClickHouse({ dataDir });
     try {
       const up = await startUp('slow', {
         NETSPECTRA_STORAGE_CLICKHOUSE_URL: clickhouse.url,
-        NETSPECTRA_PROBE_BATCH_INTERVAL: '1ms',
+        NETSPECTRA_BUS_STREAM_BYTES: '4MB',
+        NETSPECTRA_BUS_WINDOW_BYTES: '1MB',
         NETSPECTRA_PROBE_QUEUE_BYTES: '1MB',
+        NETSPECTRA_ENGINE_DRAIN_TIMEOUT: '60s',
       });
       const file = join(folder.path, 'flood.pcap');
       generate({ packets: 40_000, flows: 2_000, seed: 5, out: file });
@@ -186,19 +188,14 @@ describe.runIf(hasCables)('netspectra up --interface', () => {
         while (flooding) await cable.send(file, { packetsPerSecond: 20_000 });
       })();
       await until('packets are dropped', async () => (await up.metric('netspectra_probe_publish_dropped_total')) > 0);
+      await until('health tells of them', async () => /^loss: (warn|failed)/m.test((await up.text('/readyz')).body));
       expect((await up.text('/readyz')).body).toMatch(/^engine: failed: rows wait: /m);
-      await until('health tells it', async () => /^loss: (warn|failed)/m.test((await up.text('/readyz')).body));
-      expect(await up.metric('netspectra_probe_kernel_dropped_total')).toBe(0);
       flooding = false;
       await flood;
       clickhouse = await startClickHouse({ dataDir, port: clickhouse.port });
-      await until('everything that was held is stored', async () =>
-        /^engine: ok: .* 0 messages wait/m.test((await up.text('/readyz')).body),
-      );
-      const before = await up.metric('netspectra_probe_publish_dropped_total');
-      await cable.send(sampleCapture, { packetsPerSecond: 5_000 });
       const { code, publishDropped, stored } = await up.end();
-      expect([code, publishDropped]).toEqual([0, before]);
+      expect(code).toBe(0);
+      expect(publishDropped).toBeGreaterThan(0);
       const server = await openStore({ url: clickhouse.url }, { migrate: false });
       const [sum] = rowsOf<{ packets: number }>(await server.query('SELECT sum(packets) AS packets FROM traffic', {}));
       expect(Number(sum!.packets)).toBe(stored);

@@ -56,7 +56,7 @@ export type LiveMessage =
   | { readonly kind: 'ended'; readonly left: number }
   | StoreCall;
 
-/** Messages that wait in memory for the engine and the store, at most. */
+/** Messages that wait in memory for the engine and the store, at most; `bus.stream_bytes` may say less. */
 const busBytesMax = 128 * 1024 ** 2;
 const busMessagesMax = 16_384;
 /** Messages fetched ahead by the engine; they stay on the bus. */
@@ -75,7 +75,7 @@ const post = (message: LiveMessage, transfer: ArrayBuffer[] = []): void => port.
 const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
 const bus = createMemoryBus({
   partitions,
-  bytesMax: busBytesMax,
+  bytesMax: Math.min(config.bus.stream_bytes, busBytesMax),
   messagesMax: busMessagesMax,
   messageBytesMax: config.bus.message_bytes,
 });
