@@ -98,13 +98,12 @@ export class DuplicateMemory {
   /**
    * Remember a batch, and tell copies from what is new.
    * @param captured when its last packet was captured and when it arrived on the bus, unix milliseconds
-   * @returns 1 for each row that is a copy, good until the next call; null when none is
+   * @returns 1 for each row that is a copy, good until the next call
    */
-  judge(batch: PacketBatch, probe: string, captured: { lastMs: number; arrivedMs: number }): Uint8Array | null {
+  judge(batch: PacketBatch, probe: string, captured: { lastMs: number; arrivedMs: number }): Uint8Array {
     if (captured.arrivedMs - captured.lastMs > this.windowMs) this.latePackets += batch.count;
-    const duplicates = this.compare(batch, probe);
-    this.duplicatePackets += duplicates;
-    return duplicates > 0 ? this.marks : null;
+    this.duplicatePackets += this.compare(batch, probe);
+    return this.marks;
   }
 
   /** Remember a batch that is in the store already. */

@@ -273,10 +273,13 @@ export class StreamIntake {
   }
 
   private process(batch: PacketBatch, header: BatchHeader, { probe, arrivedMs }: ReceivedMessage): void {
+    const { memory } = this.options;
+    if (memory === null) {
+      this.processor.take(batch);
+      return;
+    }
     const lastMs = header.lastSeconds * 1000 + header.lastNanoseconds / 1e6;
-    const duplicate = this.options.memory?.judge(batch, probe, { lastMs, arrivedMs }) ?? null;
-    if (duplicate) this.processor.takeWithout(batch, duplicate);
-    else this.processor.take(batch);
+    this.processor.takeWithout(batch, memory.judge(batch, probe, { lastMs, arrivedMs }));
   }
 
   private isInStore(sequence: number): boolean {

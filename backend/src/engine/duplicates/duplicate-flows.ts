@@ -1,6 +1,9 @@
 /**
- * The packets that another probe has brought already: whose flows they are, so that a probe is listed with the flows it
- * saw. They have a flow table of their own and are given to no task; rows of `flows` say how many they were, and nothing else.
+ * Of a probe whose packets may be copies of what another probe has brought already: how many of each flow are, so that the probe
+ * is listed with the flows it saw. Rows of `flows` say so, and count nothing else.
+ *
+ * This flow table sees the same packets in the same order as the processor's own, and each counts in one of the two: so both
+ * tell a flow's client, and name it, alike. Copies are given to no task.
  */
 import { FlowTable } from '../flow-table/index.js';
 import type { PacketSelection } from '../packet-selection.js';
@@ -21,7 +24,7 @@ export interface DuplicateCounts {
   readonly bytes: number;
 }
 
-/** Room at the start: most probes of a partition bring few copies, or none. */
+/** Room at the start: there is a table for each stream of a probe. */
 const initialFlows = 1_024;
 
 export class DuplicateFlows {
@@ -36,7 +39,12 @@ export class DuplicateFlows {
         writeFlowRow(rows, this.flowTable, flow, { reason, windowSeconds, duplicates: true });
   }
 
-  /** Count copies. */
+  /** Packets that are no copies. Overwrites what the selection says about flows. */
+  follow(selection: PacketSelection): void {
+    this.flowTable.track(selection, 0);
+  }
+
+  /** Count copies. Overwrites what the selection says about flows. */
   count(selection: PacketSelection): void {
     const { batch, rows, count } = selection;
     this.flowTable.track(selection);
@@ -44,6 +52,11 @@ export class DuplicateFlows {
     for (let i = 0; i < count; i += 1) bytes += batch.wireLength[rows[i]!]!;
     this.packets += count;
     this.bytes += bytes;
+  }
+
+  /** Most flows from now on. */
+  set maxFlows(maxFlows: number) {
+    this.flowTable.maxFlows = maxFlows;
   }
 
   /** Flows without packets for long are forgotten. @param seconds packet time */

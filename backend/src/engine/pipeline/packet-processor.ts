@@ -14,7 +14,7 @@ import type { ConversationReport } from '../conversations.js';
 import { DuplicateFlows } from '../duplicates/index.js';
 import type { DuplicateCounts } from '../duplicates/index.js';
 import { FlowTable } from '../flow-table/index.js';
-import { createSelection } from '../packet-selection.js';
+import { createSelection, PacketEvent } from '../packet-selection.js';
 import type { PacketSelection } from '../packet-selection.js';
 import { RowSink } from '../row-sink.js';
 import { ApplicationTracker } from '../tasks/application.js';
@@ -122,8 +122,6 @@ export class PacketProcessor {
   private readonly conversations: Conversations;
   private readonly single: PacketSelection;
   private selection: PacketSelection;
-  /** rows of the batch at hand that are copies */
-  private copies: PacketSelection;
   private duplicates: DuplicateFlows | null = null;
   private total: AccountingReport | null = null;
   private foldedReported = 0;
@@ -160,7 +158,6 @@ export class PacketProcessor {
     this.defragmenter = new Defragmenter({ datagramsMax: options.fragmentsMax });
     this.conversations = new Conversations(options.maxFlows);
     this.selection = createSelection(this.fragment, smallestSelection);
-    this.copies = createSelection(this.fragment, 0);
     this.single = createSelection(this.defragmenter.completed, 1);
   }
 
@@ -177,6 +174,7 @@ export class PacketProcessor {
   /** Most flows from now on: processors that share a bound are given what the others leave. */
   set maxFlows(maxFlows: number) {
     this.flowTable.maxFlows = maxFlows;
+    if (this.duplicates) this.duplicates.maxFlows = maxFlows;
   }
 
   /** Count the packets of a batch that are this processor's. */
@@ -204,41 +202,39 @@ export class PacketProcessor {
   }
 
   /**
-   * The same when some rows are copies of what another probe has brought. They are counted as such, and tasks do not see
-   * them. Only with windows, and where all rows of a batch are this processor's.
+   * The same when rows may be copies of what another probe has brought: these are counted as such, and tasks do not see
+   * them. Only with windows, and where all rows of a batch are this processor's; then for every batch of the stream.
    * @param duplicate 1 for each row that is a copy
    */
   takeWithout(batch: PacketBatch, duplicate: Uint8Array): void {
     const { layers, count } = batch;
     if (count > this.selection.rows.length) this.selection = createSelection(batch, count);
-    if (count > this.copies.rows.length) this.copies = createSelection(batch, count);
-    const { selection, copies } = this;
+    const duplicates = (this.duplicates ??= this.openDuplicates());
+    const { selection } = this;
     selection.batch = batch;
-    copies.batch = batch;
-    copies.count = 0;
     let selected = 0;
+    let copies = 0;
     for (let row = 0; row < count; row += 1) {
-      if (duplicate[row] !== 0) {
-        copies.rows[copies.count] = row;
-        copies.count += 1;
-      } else if ((layers[row]! & (Layer.Fragment | Layer.MoreFragments)) !== 0) {
-        this.process(selection, selected);
+      const isCopy = duplicate[row]!;
+      const isFragment = (layers[row]! & (Layer.Fragment | Layer.MoreFragments)) !== 0;
+      // Rows of one kind go together, in their order: flow tables follow where each flow stands.
+      if (isCopy !== copies || (isFragment && isCopy === 0)) {
+        this.processOrCopy(selection, selected, copies, duplicates);
         selected = 0;
-        this.takeFragment(batch, row);
-      } else {
-        selection.rows[selected] = row;
-        selected += 1;
+        copies = isCopy;
       }
+      if (isFragment && isCopy === 0) {
+        this.takeFragment(batch, row);
+        continue;
+      }
+      selection.rows[selected] = row;
+      selected += 1;
     }
-    this.process(selection, selected);
+    this.processOrCopy(selection, selected, copies, duplicates);
     if (count === 0) return;
     const seconds = batch.timestampSeconds[count - 1]!;
     this.flowTable.expire(seconds);
-    if (copies.count === 0) return;
-    this.accounting.count(copies);
-    this.duplicates ??= this.openDuplicates();
-    this.duplicates.count(copies);
-    this.duplicates.expire(seconds);
+    duplicates.expire(seconds);
   }
 
   /** At the end of the stream: half-seen transactions wait no longer. */
@@ -328,6 +324,21 @@ export class PacketProcessor {
     this.accounting.count(selection);
     this.applications.process(selection);
     for (const { task } of this.tasks) task.process(selection);
+    this.duplicates?.follow(selection);
+  }
+
+  private processOrCopy(selection: PacketSelection, count: number, copies: number, duplicates: DuplicateFlows): void {
+    if (copies === 0 || count === 0) {
+      this.process(selection, count);
+      return;
+    }
+    selection.count = count;
+    this.accounting.count(selection);
+    this.flowTable.track(selection, 0);
+    const { flow, events } = selection;
+    for (let i = 0; i < count; i += 1)
+      if ((events[i]! & (PacketEvent.NewFlow | PacketEvent.Reopened)) !== 0) this.flowTable.forgetNew(flow[i]!);
+    duplicates.count(selection);
   }
 
   /** How often limits were met so far. */
