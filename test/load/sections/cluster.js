@@ -127,7 +127,7 @@ async function drains(made, { packets, repeats, store, counting, line }) {
     rate >= limits.drainPacketsPerSecond,
   );
   line(
-    '  of these, taken packets/s from 30 to 80 % of them',
+    '  of these, taken packets/s from 30 to 90 % of them',
     thousands(median((one) => one.steadyPerSecond)),
     '',
     null,
