@@ -8,7 +8,7 @@
  *   --packets N     packets of the generated files (default 4,000,000)
  *   --flows A,B     flows of the generated files (default 10000,200000,2000000)
  *   --rows N        flow rows of the query section (default 10,000,000)
- *   --only A,B      only these dimensions in the query section, or parts (drain, two, latency, memory, bus, streams) of the cluster's
+ *   --only A,B      only these dimensions in the query section, or parts (drain, two, latency, memory, streams) of the cluster's
  *   --peers-only    measure only the other programs
  *   --no-install    do not apt-get peers that are missing
  *   --json FILE     write the results there, too

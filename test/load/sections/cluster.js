@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from '../generate.js';
 import { spread, table } from '../measure.js';
-import { busThroughput } from '../cluster/bus.js';
 import { drain, hasCpuQuota } from '../cluster/drain.js';
 import { hasCables, latency } from '../cluster/latency.js';
 import {
@@ -63,7 +62,7 @@ async function queueOf(file) {
   return { queue: nats.store, seconds, cpu, natsCpu, remove: place.remove };
 }
 
-/** @param {{ turns: number, packets: number, only?: string }} options --only drain,two,latency,memory,bus,streams */
+/** @param {{ turns: number, packets: number, only?: string }} options --only drain,two,latency,memory,streams */
 export async function run({ turns, packets, only }) {
   if (!hasNats) {
     console.log('cluster: skipped, it needs nats-server');
@@ -98,7 +97,6 @@ export async function run({ turns, packets, only }) {
     }
     if (wanted('latency')) figures.latency = await capturedToAnswered(capture(packets, flows), { store, line });
     if (wanted('memory')) figures.memory = await memory({ counting, line });
-    if (wanted('bus')) figures.bus = await busAlone(line);
     if (wanted('streams')) figures.streams = await manyProbes({ counting, line });
   } finally {
     await endAll();
@@ -250,27 +248,6 @@ async function memory({ counting, line }) {
   } finally {
     made.remove();
   }
-}
-
-async function busAlone(line) {
-  const found = [];
-  for (const bytes of [16 << 10, 64 << 10, 220 << 10]) {
-    const one = await busThroughput(bytes);
-    found.push(one);
-    line(
-      `JetStream, ${bytes >> 10} KiB messages: MB/s in, out`,
-      `${one.in.toFixed(0)}, ${one.out.toFixed(0)}`,
-      '',
-      null,
-    );
-    line(
-      '  nats-server, processor s a GB in, out',
-      `${one.cpuPerGigabyteIn.toFixed(2)}, ${one.cpuPerGigabyteOut.toFixed(2)}`,
-      '',
-      null,
-    );
-  }
-  return found;
 }
 
 async function manyProbes({ counting, line }) {
