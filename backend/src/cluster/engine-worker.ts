@@ -8,6 +8,7 @@ import { addCounts } from '../engine/accounting.js';
 import type { EnrichmentData } from '../enrichment/index.js';
 import type { Writer } from '../tables/index.js';
 import { FlowBudget } from './flow-budget.js';
+import { FlushGate } from './flush-gate.js';
 import { PartitionLeases } from './partition-leases.js';
 import { PartitionRunner } from './partition-runner.js';
 import type { RunnerOptions, RunnerParts, RunnerState } from './partition-runner.js';
@@ -69,6 +70,8 @@ export type CounterName = (typeof counterNames)[number];
 
 /** Between two looks at whether a stream was made anew behind our back. */
 const streamCheckMs = 5_000;
+/** Partitions of a thread that write a flush at once. */
+const flushesMax = 2;
 const handOverMs = 30_000;
 const announceMs = 400;
 const roundGapMs = 50;
@@ -88,6 +91,7 @@ export class EngineWorker {
   private readonly options: EngineWorkerOptions;
   private readonly leases: PartitionLeases;
   private readonly budget: FlowBudget;
+  private readonly gate = new FlushGate(flushesMax);
   private readonly running = new Map<number, Running>();
   private readonly before = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
   private readonly refusedBefore: Record<string, number> = {};
@@ -222,6 +226,7 @@ export class EngineWorker {
         writer,
         log,
         budget: this.budget,
+        gate: this.gate,
         readStored,
         newProcessor,
         ...(onStored && { onStored }),

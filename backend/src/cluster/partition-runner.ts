@@ -7,8 +7,8 @@
  * of the one before but the store and the declaration: it repeats a declared flush with the same borders, whose inserts
  * bear the same tokens, and goes on behind.
  *
- * Back-pressure: one flush may be under way while the next gathers. Beyond that nothing more is taken from the bus,
- * which keeps it. A store that is away is tried again as long as the lease is held.
+ * Back-pressure: one flush may be under way while the next gathers, and of a thread's partitions only some at once
+ * (`FlushGate`). Beyond that nothing more is taken from the bus, which keeps it. A store that is away is tried again as long as the lease is held.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Bus, BusLog, Delivery, PartitionConsumer, ReceivedMessage } from '@netspectra/collector/bus';
@@ -20,6 +20,7 @@ import type { Writer } from '../tables/index.js';
 import { DuplicateMemory, noDuplicateState } from './duplicate-memory.js';
 import type { DuplicateOptions, DuplicateState } from './duplicate-memory.js';
 import type { FlowBudget } from './flow-budget.js';
+import type { FlushGate } from './flush-gate.js';
 import { stretchesMax } from './lease.js';
 import type { Lease } from './lease.js';
 import { StreamIntake } from './stream-intake.js';
@@ -30,6 +31,7 @@ export interface RunnerParts {
   readonly lease: Lease;
   readonly writer: Writer;
   readonly budget: FlowBudget;
+  readonly gate: FlushGate;
   readonly log: BusLog;
   /** What the store has. Rejects when it does not answer. */
   readonly readStored: (probe: string, epoch: bigint, partition: number) => Promise<StoredPart>;
@@ -227,6 +229,7 @@ export class PartitionRunner {
       clearInterval(timer);
       clearTimeout(this.patience);
       this.ended.abort();
+      this.parts.gate.forget(this);
       this.drop();
     }
   }
@@ -234,6 +237,7 @@ export class PartitionRunner {
   /** Take nothing more; `run` ends when what was taken is stored. What cannot be in `waitMs` stays on the bus. */
   stop(waitMs: number): void {
     this.end ??= 'stopped';
+    this.parts.gate.forget(this);
     this.patience ??= setTimeout(() => this.ended.abort(), waitMs);
     void this.consumer?.stop();
   }
@@ -247,6 +251,7 @@ export class PartitionRunner {
   abandon(): void {
     this.end ??= 'lost';
     this.ended.abort();
+    this.parts.gate.forget(this);
     void this.consumer?.stop();
   }
 
@@ -266,7 +271,7 @@ export class PartitionRunner {
       if (this.isOver) break;
       await this.take(delivery);
       this.flushWhenDue();
-      while (this.flushesUnderWay > 1 && !this.isOver) await this.writing;
+      if (this.isFull) await this.untilFlushed();
       if (performance.now() > sliceEnd) {
         await turn();
         sliceEnd = performance.now() + sliceMs;
@@ -430,12 +435,22 @@ export class PartitionRunner {
     for (const intake of this.intakes.values()) intake.giveUpDeclared();
   }
 
+  /** As much is gathered as may be: nothing more is taken before it is cut. */
+  private get isFull(): boolean {
+    return this.packetsGathered >= this.options.packetsMax || this.rowBytes >= this.options.rowBytesMax;
+  }
+
+  private async untilFlushed(): Promise<void> {
+    // What an engine before declared is gathered to its end, however much it is.
+    while (this.isFull && this.declaredLeft === 0 && !this.isOver) {
+      await (this.flushesUnderWay > 0 ? this.writing : this.parts.gate.changed());
+      this.flushWhenDue();
+    }
+  }
+
   private flushWhenDue(): void {
-    const now = performance.now();
-    const full = this.packetsGathered >= this.options.packetsMax || this.rowBytes >= this.options.rowBytesMax;
-    if (!full && (now - this.lastFlushMs < this.options.flushMs || this.flushesUnderWay > 0)) return;
-    if (full && this.flushesUnderWay > 1) return;
-    this.startFlush(false);
+    if (this.flushesUnderWay > 0) return;
+    if (this.isFull || performance.now() - this.lastFlushMs >= this.options.flushMs) this.startFlush(false);
   }
 
   /** Cut what is due (or everything) and begin to write it. Until an inherited flush is whole, nothing is written. */
@@ -449,8 +464,13 @@ export class PartitionRunner {
     const due = [...this.intakes.values()].filter(
       (intake) => intake.hasUnflushed && (everything || intake.hasCuts || intake.isDue(now, idleMs)),
     );
+    if (due.length > 0 && everything) this.parts.gate.enter(this);
+    else if (due.length > 0 && !this.parts.gate.tryEnter(this)) return;
     this.lastFlushMs = now;
-    if (due.length === 0) return;
+    if (due.length === 0) {
+      this.parts.gate.forget(this);
+      return;
+    }
     const stretches = due.flatMap((intake) => {
       intake.cut();
       this.parts.budget.update(intake.processor);
@@ -467,6 +487,7 @@ export class PartitionRunner {
       .then(() => this.store(stretches))
       .finally(() => {
         this.flushesUnderWay -= 1;
+        this.parts.gate.leave();
       });
     // Only a broken invariant of ours rejects; `run` ends with it.
     this.writing.catch(() => {

@@ -7,6 +7,7 @@ import { PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { tables, WriteForbidden } from '../tables/index.js';
 import type { Flush, RowBlock, TableName, Writer } from '../tables/index.js';
 import { FlowBudget } from './flow-budget.js';
+import { FlushGate } from './flush-gate.js';
 import type { Lease } from './lease.js';
 import { PartitionLeases } from './partition-leases.js';
 import { PartitionRunner } from './partition-runner.js';
@@ -174,6 +175,7 @@ export class TestCluster {
         lease,
         writer: this.store,
         budget: new FlowBudget(10_000),
+        gate: new FlushGate(1),
         log: silentLog,
         readStored: (probe, epoch) => this.store.readStored(probe, epoch),
         newProcessor: testProcessor,

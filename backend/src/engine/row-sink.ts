@@ -14,13 +14,18 @@ const newline = 10;
 const hexDigits = new TextEncoder().encode('0123456789abcdef');
 const utf8 = new TextEncoder();
 const placeColumns = 10;
+/** Arrays up to this size stay with their writer. */
+const smallBytes = 1 << 13;
+
 /** country, AS number, AS name, network, local: the client's, then the server's */
 const unknownPlaces = utf8.encode('\t0\t\t\t0\t'.repeat(2));
 
 export class RowWriter {
   readonly table: TableName;
   rows = 0;
-  private bytes = new Uint8Array(1 << 16);
+  private bytes = new Uint8Array(smallBytes);
+  /** what the block before needed: the next one begins with about as much */
+  private expected = smallBytes;
   private length = 0;
   private column = 0;
   private readonly columnCount: number;
@@ -165,7 +170,15 @@ export class RowWriter {
 
   /** Take the rows gathered so far; the writer is empty afterwards. */
   take(): RowBlock {
-    const block = { table: this.table, rows: this.rows, bytes: this.bytes.slice(0, this.length) };
+    const { table, rows, length } = this;
+    // A large array is handed over as it is: kept for the next block it would lie about for as long as rows are gathered, and
+    // an engine has such a writer for every table of every stream.
+    const large = length > smallBytes;
+    const block = { table, rows, bytes: large ? this.bytes.subarray(0, length) : this.bytes.slice(0, length) };
+    if (large) {
+      this.bytes = new Uint8Array(smallBytes);
+      this.expected = length;
+    }
     this.rows = 0;
     this.length = 0;
     return block;
@@ -242,7 +255,8 @@ export class RowWriter {
   private reserve(bytes: number): void {
     const wanted = this.length + bytes + 8;
     if (wanted <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(wanted, this.bytes.length * 2));
+    const next = this.bytes.length * 2;
+    const grown = new Uint8Array(Math.max(wanted, next > smallBytes * 8 ? Math.max(next, this.expected) : next));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
