@@ -16,8 +16,21 @@ export interface BusEngineObserver {
   stored(accounting: AccountingReport, latencyMs: number | null): void;
 }
 
-/** @param state read when the metrics are asked for */
-export function registerBusEngineMetrics(registry: Registry, state: () => EngineWorkerState): BusEngineObserver {
+/** A scrape asks for every metric by itself; adding all streams up once for all of them is enough. */
+const freshMs = 100;
+
+function sometimes<T>(read: () => T): () => T {
+  let last: { readonly value: T; readonly atMs: number } | undefined;
+  return () => {
+    const now = performance.now();
+    if (!last || now - last.atMs > freshMs) last = { value: read(), atMs: now };
+    return last.value;
+  };
+}
+
+/** @param read called when the metrics are asked for */
+export function registerBusEngineMetrics(registry: Registry, read: () => EngineWorkerState): BusEngineObserver {
+  const state = sometimes(read);
   let accounts = mergeAccounting([]);
   const runners = (): RunnerState[] => state().partitions.map((one) => one.state);
   const sum = (read: (runner: RunnerState) => number): number =>
