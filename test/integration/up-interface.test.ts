@@ -68,23 +68,26 @@ describe.runIf(hasCables)('netspectra up --interface', () => {
     };
     const stored = (packets: number): Promise<void> =>
       until(`${packets} packets are stored`, async () => (await metric('netspectra_packets_stored_total')) >= packets);
-    /** Ctrl-C. Whatever it took is stored or in a counter. */
-    const end = async (signal: NodeJS.Signals = 'SIGINT'): Promise<Ending & { readonly code: number | null }> => {
+    const endAnyhow = async (signal: NodeJS.Signals): Promise<Ending & { readonly code: number | null }> => {
       up.child.kill(signal);
       const { code, stderr } = await up.ended;
       const line = stderr.split('\n').find((text) => text.includes('capture ended'))!;
-      const ending = JSON.parse(line) as Ending;
+      return { ...(JSON.parse(line) as Ending), code };
+    };
+    /** Ctrl-C. Whatever it took is stored or in a counter. */
+    const end = async (signal: NodeJS.Signals = 'SIGINT') => {
+      const ending = await endAnyhow(signal);
       const { received, kernelDropped, filtered, publishDropped } = ending;
       expect(received).toBe(ending.stored + kernelDropped + filtered + publishDropped);
-      return { ...ending, code };
+      return ending;
     };
-    return { ...up, asked, metric, shown, stored, end };
+    return { ...up, asked, metric, shown, stored, end, endAnyhow };
   }
 
   it('answers what was sent, flow by flow, and tells of its probe and its health', async () => {
     const { packets, bytes } = await analysis(sampleCapture);
     const up = await startUp('sample');
-    expect(up.stderr()).toMatch(/^netspectra: capturing \S+, serving http:.* Ctrl-C ends$/m);
+    await until('it says so', () => /^netspectra: capturing \S+, serving http:.* Ctrl-C ends$/m.test(up.stderr()));
     expect(await cable.send(sampleCapture, { packetsPerSecond: 5_000 })).toBe(packets);
     await up.stored(packets);
     expect(await askSums(up, up.asked, ['packets', 'bytes'])).toEqual([packets, bytes]);
@@ -203,6 +206,19 @@ describe.runIf(hasCables)('netspectra up --interface', () => {
     } finally {
       await clickhouse.kill();
     }
+  });
+
+  it('says that something is lost when the store does not come back in time', async () => {
+    const clickhouse = await startClickHouse({ dataDir: join(folder.path, 'away') });
+    const up = await startUp('away', {
+      NETSPECTRA_STORAGE_CLICKHOUSE_URL: clickhouse.url,
+      NETSPECTRA_ENGINE_DRAIN_TIMEOUT: '100ms',
+    });
+    await clickhouse.kill();
+    const packets = await cable.send(sampleCapture, { packetsPerSecond: 20_000 });
+    await until('it has them', async () => (await up.metric('netspectra_probe_packets_total')) === packets);
+    expect(await up.endAnyhow('SIGTERM')).toMatchObject({ code: 1, received: packets, stored: 0 });
+    expect(up.stderr()).toMatch(/"messages":\d+,"msg":"not everything could be stored in time; it is lost"/);
   });
 
   it('tells of an interface that is down or deleted, and goes on', async () => {
