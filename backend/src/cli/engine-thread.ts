@@ -16,6 +16,7 @@ import type { DependencyStatus } from '../health.js';
 import { observingWriter, sendBeat } from '../realtime/index.js';
 import type { EngineBeat } from '../realtime/index.js';
 import { readStretches } from '../storage/index.js';
+import { watchBuffers } from './buffer-watch.js';
 import { openConfiguredBus } from './bus.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
 import { flushWriterOptions, liveLatencyMs, processorOptions, workerLimits } from './engine-work.js';
@@ -121,6 +122,7 @@ port.on('message', (request: EngineThreadRequest) => {
   }
 });
 worker.start();
+const unwatchBuffers = watchBuffers();
 const stopBeating = realtime.redis ? beatRegularly(realtime, beat) : () => {};
 
 /** What others see of this thread in Redis. */
@@ -146,6 +148,7 @@ async function end(): Promise<void> {
   ending = true;
   const stored = await worker.stop(engine.drain_timeout * 1000);
   clearInterval(telling);
+  unwatchBuffers();
   stopBeating();
   await writers.close();
   realtime.close();

@@ -11,6 +11,8 @@ function threadUrl(): URL {
 }
 
 const metricsMs = 2_000;
+/** What is made for a message is dead at the next one: a larger young generation only keeps it longer. */
+const youngMegabytes = 6;
 
 export class EngineThreads {
   /** Rejects when a thread ends without having been asked to. */
@@ -29,7 +31,10 @@ export class EngineThreads {
     this.failed = new Promise<never>((_, reject) => (fail = reject));
     this.failed.catch(() => {}); // whoever runs the engine awaits it beside the signal to end
     for (const [index, one] of data.entries()) {
-      const thread = new Worker(threadUrl(), { workerData: one });
+      const thread = new Worker(threadUrl(), {
+        workerData: one,
+        resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes },
+      });
       this.threads.push(thread);
       this.states.push(null);
       thread.on('message', (message: EngineThreadMessage) => {

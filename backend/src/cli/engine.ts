@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import type { BusErrorCode } from '@netspectra/collector/bus';
+import { shareOneArena } from '@netspectra/collector/probe';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -29,6 +30,7 @@ export interface EngineCommandOptions {
 
 const connectMilliseconds = 10_000;
 const sampleMilliseconds = 1_000;
+const giveBackMilliseconds = 500;
 /** What waiting does not mend: an engine that went on would stand there doing nothing, or refuse every message. */
 const withoutEngineCannotRun: readonly BusErrorCode[] = [
   'NS_BUS_NO_JETSTREAM',
@@ -81,6 +83,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
       .replace(/[^A-Za-z0-9_-]/g, '-')
       .slice(0, 63)}-${process.pid}-${randomBytes(3).toString('hex')}`;
   const count = config.engine.workers || availableParallelism();
+  const giveBack = await shareOneArena(); // before there are threads
   const enrichment = await openConfiguredEnrichment(config, logger);
   const threads = new EngineThreads(
     Array.from({ length: count }, (_, index) => ({
@@ -92,6 +95,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
     })),
   );
   const forget = enrichment.source.onChange((data) => threads.enrich(data));
+  const givingBack = setInterval(giveBack, giveBackMilliseconds);
   const health = new EngineHealth(() => threads.states, config);
   const sampling = setInterval(() => health.sample(), sampleMilliseconds);
   const metrics = new Registry();
@@ -117,6 +121,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
     }
   } finally {
     clearInterval(sampling);
+    clearInterval(givingBack);
     forget();
     enrichment.close();
     await threads.terminate();
