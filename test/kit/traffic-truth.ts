@@ -196,7 +196,7 @@ export function quantiles(latencies: readonly number[]): string {
 }
 
 /** Rows of a table frame. */
-export function rowsIn({ frames }: Result): Row[] {
+function rowsIn({ frames }: Result): Row[] {
   const [frame] = frames;
   if (!frame) return [];
   const { values } = frame.data;

@@ -46,9 +46,6 @@ export const workerLimits = ({ engine }: Config): Omit<EngineWorkerOptions, 'id'
   packetsMax: flushPacketsMax,
   holeMs: engine.hole_timeout * 1000,
   streamsMax: engine.max_streams,
-  ...(engine.duplicates.window > 0 && {
-    duplicates: { windowMs: engine.duplicates.window * 1000, maxPackets: engine.duplicates.max_packets },
-  }),
 });
 
 /** Milliseconds since a packet's time; null for old captures that are published now, whose age says nothing. */

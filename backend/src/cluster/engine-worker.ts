@@ -61,10 +61,6 @@ const counterNames = [
   'flushRetries',
   'storedPackets',
   'streamsEvicted',
-  'duplicatePackets',
-  'duplicatesLatePackets',
-  'duplicatesUnjudgedPackets',
-  'duplicatesOverflows',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

@@ -26,8 +26,6 @@ export interface SequenceRange {
 export interface MessageOrderOptions {
   /** sequence of the last message that is in the store; -1 = none */
   readonly position: number;
-  /** sequence to begin with, when messages up to the position are to be given out once more; absent: the one behind it */
-  readonly from?: number;
   /** sequences up to the position that are not in the store, ascending */
   readonly gaps?: readonly SequenceRange[];
   /** most messages held while one before them is missing */
@@ -41,16 +39,13 @@ export class MessageOrder<Message extends { readonly sequence: number }> {
   readonly counters: OrderCounters = { duplicates: 0, gaps: 0, late: 0, heldMost: 0 };
   private readonly held = new Map<number, Message>();
   private readonly heldMax: number;
-  private readonly position: number;
   private gaps: SequenceRange[];
   private expected: number;
 
-  constructor({ position, from = position + 1, gaps = [], heldMax }: MessageOrderOptions) {
-    this.position = position;
-    this.expected = from;
+  constructor({ position, gaps = [], heldMax }: MessageOrderOptions) {
+    this.expected = position + 1;
     this.gaps = gaps.slice(-gapsRemembered);
     this.heldMax = heldMax;
-    this.passGaps();
   }
 
   /** Sequence of the message that is to come next. */
@@ -90,11 +85,8 @@ export class MessageOrder<Message extends { readonly sequence: number }> {
     if (this.held.size === 0) return [];
     let first = Infinity;
     for (const sequence of this.held.keys()) first = Math.min(first, sequence);
-    const hole = { first: this.expected, last: first - 1 };
-    this.counters.gaps += Math.max(0, first - Math.max(hole.first, this.position + 1));
-    // Gaps that were known are in it whole; none may be remembered twice.
-    this.gaps = this.gaps.filter((gap) => gap.last < hole.first || gap.first > hole.last);
-    this.gaps.push(hole);
+    this.counters.gaps += first - this.expected;
+    this.gaps.push({ first: this.expected, last: first - 1 });
     if (this.gaps.length > gapsRemembered) this.gaps.shift();
     this.expected = first;
     return this.run();
@@ -117,15 +109,8 @@ export class MessageOrder<Message extends { readonly sequence: number }> {
     for (let message = this.held.get(this.expected); message; message = this.held.get(this.expected)) {
       this.held.delete(this.expected);
       this.expected += 1;
-      this.passGaps();
       ready.push(message);
     }
     return ready;
-  }
-
-  /** What the store says is missing is not waited for: should it come, it comes late. */
-  private passGaps(): void {
-    for (const { first, last } of this.gaps)
-      if (this.expected >= first && this.expected <= last) this.expected = last + 1;
   }
 }

@@ -17,8 +17,6 @@ import { addCounts } from '../engine/accounting.js';
 import type { PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { WriteForbidden } from '../tables/index.js';
 import type { Writer } from '../tables/index.js';
-import { DuplicateMemory, noDuplicateState } from './duplicate-memory.js';
-import type { DuplicateOptions, DuplicateState } from './duplicate-memory.js';
 import type { FlowBudget } from './flow-budget.js';
 import type { FlushGate } from './flush-gate.js';
 import { stretchesMax } from './lease.js';
@@ -61,12 +59,10 @@ export interface RunnerOptions {
   readonly holeMs: number;
   /** most streams (probe, epoch) at once: the one that was silent longest goes when another comes */
   readonly streamsMax: number;
-  /** packets that several probes bring count once; absent: they count for each */
-  readonly duplicates?: DuplicateOptions;
 }
 
 /** What a runner did since it began, and holds. Counters only rise. */
-export interface RunnerState extends DuplicateState {
+export interface RunnerState {
   readonly messages: number;
   readonly packets: number;
   readonly bytes: number;
@@ -124,9 +120,6 @@ export class PartitionRunner {
   private readonly intakes = new Map<string, StreamIntake>();
   private readonly ended = new AbortController();
   private end: RunnerEnd | null = null;
-  private readonly memory: DuplicateMemory | null;
-  /** last stream sequence when reading began */
-  private streamEnd = 0;
   private consumer: PartitionConsumer | null = null;
   private patience: NodeJS.Timeout | undefined;
   private enrichment: EnrichmentData | null = null;
@@ -163,7 +156,6 @@ export class PartitionRunner {
     this.parts = parts;
     this.options = options;
     this.partition = options.partition;
-    this.memory = options.duplicates ? new DuplicateMemory(options.duplicates) : null;
     this.lastFlushMs = performance.now();
     this.reconnects = parts.bus.state.reconnects;
     for (const { probe, epoch, firstSeq, lastSeq } of parts.lease.inherited) {
@@ -196,7 +188,6 @@ export class PartitionRunner {
       streams: this.intakes.size,
       streamsEvicted: this.streamsEvicted,
       limits,
-      ...(this.memory?.state ?? noDuplicateState),
       waiting,
       latencyMs: this.latencyMs,
       storedUntilMs: this.storedUntilMs,
@@ -261,7 +252,6 @@ export class PartitionRunner {
 
   private async read(): Promise<void> {
     await this.openDeclared();
-    if (this.memory) await this.findStreamEnd();
     if (this.isOver) return;
     const consumer = this.parts.bus.consume(this.partition, { pendingBytesMax: this.options.pendingBytesMax });
     this.consumer = consumer;
@@ -287,16 +277,6 @@ export class PartitionRunner {
     }
   }
 
-  private async findStreamEnd(): Promise<void> {
-    const streams = await this.untilDone(() => this.parts.bus.streams());
-    this.streamEnd = streams?.find(({ partition }) => partition === this.partition)?.lastSequence ?? 0;
-  }
-
-  /** Stored messages that others were held for have left the bus. */
-  private releaseStored(): void {
-    for (const intake of this.intakes.values()) while (intake.waitsForStored) this.gathered(intake.skipHole());
-  }
-
   private async take(delivery: Delivery): Promise<void> {
     this.messages += 1;
     if (delivery.kind === 'message') {
@@ -305,7 +285,6 @@ export class PartitionRunner {
         this.intakes.get(keyOf(delivery.probe, delivery.epoch)) ??
         (await this.openIntake(delivery.probe, delivery.epoch));
       if (!intake) return; // over, meanwhile
-      this.memory?.pass(delivery.arrivedMs, delivery.streamSequence, () => this.releaseStored());
       this.countInto(intake, delivery);
     }
     this.lastTaken = delivery.streamSequence;
@@ -340,7 +319,6 @@ export class PartitionRunner {
       partitions: this.parts.bus.partitions,
       stored,
       processor,
-      memory: this.memory,
       heldMax: heldMessagesMax,
       declared: this.declaredOf.get(key) ?? [],
       onRefused: (reason) => this.refuse(reason, probe),
@@ -409,7 +387,6 @@ export class PartitionRunner {
     const reconnected = bus.state.reconnects !== this.reconnects || !bus.state.connected;
     this.reconnects = bus.state.reconnects;
     if (reconnected && this.readingSinceMs !== null) this.readingSinceMs = now;
-    if (this.memory && this.lastTaken >= this.streamEnd) this.releaseStored();
     for (const intake of this.intakes.values()) {
       if (reconnected) intake.forgiveHole();
       if (intake.holeMs(now) <= this.options.holeMs) continue;
@@ -582,7 +559,6 @@ export class PartitionRunner {
     let until = this.lastTaken;
     for (const intake of this.intakes.values()) until = Math.min(until, intake.lowestHeld - 1);
     for (const { streamSequence } of this.underWay) until = Math.min(until, streamSequence - 1);
-    if (this.memory) until = this.memory.keptFrom(until + 1) - 1;
     if (until <= this.lastAcknowledged || !this.consumer) return;
     const { consumer } = this;
     const before = this.lastAcknowledged;

@@ -4,10 +4,9 @@
  * sequence jumps and wherever an engine before this one had declared a border.
  */
 import { decodePacketBatch } from '@netspectra/proto';
-import type { BatchHeader, CaptureCounters, PacketBatch, WireError } from '@netspectra/proto';
+import type { BatchHeader, CaptureCounters, WireError } from '@netspectra/proto';
 import type { ReceivedMessage } from '@netspectra/collector/bus';
 import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
-import type { DuplicateMemory } from './duplicate-memory.js';
 import { MessageOrder } from './message-order.js';
 import type { OrderCounters, SequenceRange } from './message-order.js';
 
@@ -46,8 +45,6 @@ export interface StreamIntakeOptions {
   readonly partitions: number;
   readonly stored: StoredPart;
   readonly processor: PacketProcessor;
-  /** tells which packets another probe has brought; null: all count */
-  readonly memory: DuplicateMemory | null;
   /** most messages held while one before them is missing */
   readonly heldMax: number;
   /** stretches that an engine before declared and may have written in part: repeated to the number */
@@ -74,9 +71,7 @@ export class StreamIntake {
   /** monotonic milliseconds of the last message */
   lastActiveMs = 0;
   private readonly options: StreamIntakeOptions;
-  private order: MessageOrder<ReceivedMessage>;
-  /** nothing was taken yet */
-  private isFresh = true;
+  private readonly order: MessageOrder<ReceivedMessage>;
   private readonly cuts: CutStretch[] = [];
   private declared: SequenceRange[];
   private open: OpenStretch | null = null;
@@ -141,13 +136,7 @@ export class StreamIntake {
   /** Take a message; what is in order then is counted. @returns packets that were counted */
   take(message: ReceivedMessage, nowMs: number): number {
     this.lastActiveMs = nowMs;
-    if (this.isFresh) this.begin(message.sequence);
     return this.countAll(this.order.add(message));
-  }
-
-  /** What is missing is in the store: it is remembered when it comes, and need not come. */
-  get waitsForStored(): boolean {
-    return this.order.waitingCount > 0 && this.order.next <= this.options.stored.lastSeq;
   }
 
   /** How long the hole before the first held message is open; 0 = there is none. */
@@ -223,14 +212,6 @@ export class StreamIntake {
     return this.cuts.splice(0);
   }
 
-  /** What is in the store already is read once more to be remembered, in its place in the order. */
-  private begin(sequence: number): void {
-    this.isFresh = false;
-    const { memory, stored, heldMax } = this.options;
-    if (memory === null || sequence > stored.lastSeq) return;
-    this.order = new MessageOrder({ position: stored.lastSeq, from: sequence, gaps: stored.gaps, heldMax });
-  }
-
   private countAll(messages: readonly ReceivedMessage[]): number {
     let packets = 0;
     for (const message of messages) packets += this.count(message);
@@ -239,10 +220,6 @@ export class StreamIntake {
 
   private count(message: ReceivedMessage): number {
     const { sequence, streamSequence } = message;
-    if (this.isInStore(sequence)) {
-      this.remember(message);
-      return 0;
-    }
     if (this.open && (sequence !== this.open.lastSeq + 1 || isPast(this.open.declared, sequence))) this.cut();
     const declared = this.declared.find((range) => isIn(range, sequence)) ?? null;
     if (this.open && this.open.declared !== declared) this.cut();
@@ -263,34 +240,13 @@ export class StreamIntake {
     if (!decoded.ok) this.options.onRefused(decoded.error);
     else if (!this.isNamed(decoded.header, message)) this.options.onRefused('foreign_header');
     else {
-      this.process(decoded.batch, decoded.header, message);
+      this.processor.take(decoded.batch);
       open.header = decoded.header;
       packets = decoded.batch.count;
       open.packets += packets;
     }
     if (declared?.last === sequence) this.cut();
     return packets;
-  }
-
-  private process(batch: PacketBatch, header: BatchHeader, { probe, arrivedMs }: ReceivedMessage): void {
-    const { memory } = this.options;
-    if (memory === null) {
-      this.processor.take(batch);
-      return;
-    }
-    const lastMs = header.lastSeconds * 1000 + header.lastNanoseconds / 1e6;
-    this.processor.takeWithout(batch, memory.judge(batch, probe, { lastMs, arrivedMs }));
-  }
-
-  private isInStore(sequence: number): boolean {
-    const { lastSeq, gaps } = this.options.stored;
-    return sequence <= lastSeq && !gaps.some((gap) => isIn(gap, sequence));
-  }
-
-  private remember(message: ReceivedMessage): void {
-    const decoded = decodePacketBatch(message.bytes);
-    if (decoded.ok && this.isNamed(decoded.header, message))
-      this.options.memory?.remember(decoded.batch, message.probe);
   }
 
   private isNamed(header: BatchHeader, message: ReceivedMessage): boolean {

@@ -23,20 +23,7 @@ export function testMessage(
   packets: number,
   over: Partial<BatchHeader> = {},
 ): OutgoingMessage {
-  return messageOf(name, testBatch(packets, name.sequence), over);
-}
-
-function messageOf(
-  name: { readonly probe: string; readonly epoch: bigint; readonly sequence: number; readonly partition?: number },
-  batch: PacketBatch,
-  over: Partial<BatchHeader>,
-): OutgoingMessage {
   const { probe, epoch, sequence, partition = 0 } = name;
-  const header = batchHeader({ probe, epoch, sequence, partition, source: 'eth0', ...batchTimes(batch), ...over });
-  return { probe, epoch, sequence, partition, bytes: encodePacketBatch(batch, header) };
-}
-
-function testBatch(packets: number, sequence: number): PacketBatch {
   const batch = new PacketBatch(Math.max(1, packets), 0);
   batch.count = packets;
   for (let row = 0; row < packets; row += 1) {
@@ -52,22 +39,8 @@ function testBatch(packets: number, sequence: number): PacketBatch {
     batch.destinationPort[row] = 80;
     batch.protocol[row] = tcp;
   }
-  return batch;
-}
-
-/** A message of one packet for each number: packets of the same number are copies of each other, or alike. */
-export function numberedMessage(
-  name: { readonly probe: string; readonly epoch: bigint; readonly sequence: number },
-  numbers: readonly number[],
-  over: Partial<BatchHeader> = {},
-): OutgoingMessage {
-  const batch = testBatch(numbers.length, name.sequence);
-  numbers.forEach((number, row) => {
-    batch.tcpSequence[row] = number;
-    batch.flowHash[row] = 7 + (number % 3);
-    batch.sourceAddress[row * 4 + 3] = 1 + (number % 3);
-  });
-  return messageOf(name, batch, over);
+  const header = batchHeader({ probe, epoch, sequence, partition, source: 'eth0', ...batchTimes(batch), ...over });
+  return { probe, epoch, sequence, partition, bytes: encodePacketBatch(batch, header) };
 }
 
 interface Kept {
@@ -138,17 +111,11 @@ export class TestStore implements Writer {
 
 /** One partition: bus, store, and engines that take turns. */
 export class TestCluster {
-  readonly bus: Bus;
+  readonly bus: Bus = createMemoryBus({ partitions: 1 });
   readonly records: Records = createMemoryRecords();
   readonly store = new TestStore();
-  readonly publisher: Publisher;
+  readonly publisher: Publisher = this.bus.publisher();
   private engines = 0;
-
-  /** @param now the bus's clock, unix milliseconds */
-  constructor(now: () => number = Date.now) {
-    this.bus = createMemoryBus({ partitions: 1 }, now);
-    this.publisher = this.bus.publisher();
-  }
 
   async publish(...messages: readonly OutgoingMessage[]): Promise<void> {
     for (const message of messages) {

@@ -64,15 +64,6 @@ export class RowWriter {
     this.separate();
   }
 
-  /** So many columns of 0. */
-  zeros(columns: number): void {
-    this.reserve(columns * 2);
-    for (let i = 0; i < columns; i += 1) {
-      this.bytes[this.length++] = 48;
-      this.separate();
-    }
-  }
-
   /** A 64-bit number in two halves. */
   number64(high: number, low: number): void {
     if (high === 0) return this.number(low >>> 0);

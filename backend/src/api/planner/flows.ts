@@ -51,11 +51,6 @@ const summed = (name: string, label: string, unit?: string): FlowField => ({
   ...(unit === undefined ? {} : { unit }),
   show: number,
 });
-/** Of both sides, what another probe had brought already. */
-const repeated = (name: string, label: string, unit: string): FlowField => ({
-  ...summed(name, label, unit),
-  sql: `sum(client_${name} + server_${name})`,
-});
 const constant = (name: string, label: string, type: FrameFieldType, show: FlowField['show']): FlowField => ({
   name,
   label,
@@ -128,8 +123,6 @@ export const flowFields: readonly FlowField[] = [
   summed('server_zero_windows', 'Server zero windows', 'short'),
   constant('icmp_type', 'ICMP type', 'number', number),
   constant('icmp_code', 'ICMP code', 'number', number),
-  repeated('duplicate_packets', 'Duplicate packets', 'short'),
-  repeated('duplicate_bytes', 'Duplicate bytes', 'bytes'),
   { name: 'end_reason', label: 'End reason', sql: 'max(end_reason)', type: 'string', show: named('end_reason') },
 ];
 

@@ -8,7 +8,7 @@ import { addressText } from '../address-text.js';
 import { applicationCode, applicationName } from '../application-name.js';
 import type { FlowTable } from '../flow-table/index.js';
 import { defineTask } from '../task.js';
-import type { RowSink, RowWriter } from '../row-sink.js';
+import type { RowSink } from '../row-sink.js';
 
 /** A flow of an analysis. Times are seconds and nanoseconds since the epoch. */
 export interface FlowReport {
@@ -52,9 +52,7 @@ export const flowTask = defineTask({
   schema: Type.Object({}, { additionalProperties: false, description: 'flow records, one row a flow and window' }),
   create(_options, context) {
     const { flowTable, rows, flowWindowSeconds, reportTop } = context;
-    if (context.windows)
-      flowTable.onRow = (flow, reason) =>
-        writeFlowRow(rows, flowTable, flow, { reason, windowSeconds: flowWindowSeconds, duplicates: false });
+    if (context.windows) flowTable.onRow = (flow, reason) => writeRow(rows, flowTable, flow, reason, flowWindowSeconds);
     return {
       process() {},
       flush() {}, // the worker has the flow table write its records out before it asks the tasks
@@ -77,21 +75,7 @@ function codeOf(table: FlowTable, flow: number): number {
   return applicationCode(table.application[flow]!, table.serverPort(flow), table.clientPort(flow));
 }
 
-interface FlowRowOptions {
-  /** FlowEndReason */
-  readonly reason: number;
-  readonly windowSeconds: number;
-  /** the record holds packets that another probe has brought already: the row tells how many, and adds nothing else */
-  readonly duplicates: boolean;
-}
-
-/** Write a flow record as a row of `flows`. */
-export function writeFlowRow(
-  rows: RowSink,
-  table: FlowTable,
-  flow: number,
-  { reason, windowSeconds, duplicates }: FlowRowOptions,
-): void {
+function writeRow(rows: RowSink, table: FlowTable, flow: number, reason: number, windowSeconds: number): void {
   const row = rows.table('flows');
   row.begin();
   row.number(table.windowStart(flow));
@@ -107,31 +91,12 @@ export function writeFlowRow(
   row.text(tunnelTypeNames[table.tunnelType(flow)] ?? '');
   row.number(table.tunnelId(flow));
   row.text(table.isOther(flow) ? 'other' : applicationName(codeOf(table, flow)));
-  if (duplicates) row.zeros(4);
-  else writeCounters(row, table, flow);
-  row.time(table.firstSeconds(flow), table.firstNanoseconds(flow));
-  row.time(table.lastSeconds(flow), table.lastNanoseconds(flow));
-  if (duplicates) row.zeros(9);
-  else writeTcp(row, table, flow);
-  row.number(table.trafficClass(flow));
-  row.number(table.icmpType(flow));
-  row.number(table.icmpCode(flow));
-  row.number(table.isNew(flow) && !duplicates ? 1 : 0);
-  row.number(reason);
-  if (duplicates) writeCounters(row, table, flow);
-  else row.zeros(4);
-  row.places(table.addressBytes, table.clientAddressOffset(flow), table.serverAddressOffset(flow));
-  row.end();
-}
-
-function writeCounters(row: RowWriter, table: FlowTable, flow: number): void {
   row.number(table.clientPackets(flow));
   row.number(table.clientBytes(flow));
   row.number(table.serverPackets(flow));
   row.number(table.serverBytes(flow));
-}
-
-function writeTcp(row: RowWriter, table: FlowTable, flow: number): void {
+  row.time(table.firstSeconds(flow), table.firstNanoseconds(flow));
+  row.time(table.lastSeconds(flow), table.lastNanoseconds(flow));
   row.number(table.clientTcpFlags(flow));
   row.number(table.serverTcpFlags(flow));
   row.number(table.rttNanoseconds(flow));
@@ -141,6 +106,13 @@ function writeTcp(row: RowWriter, table: FlowTable, flow: number): void {
   row.number(table.outOfOrder(flow, 1));
   row.number(table.zeroWindows(flow, 0));
   row.number(table.zeroWindows(flow, 1));
+  row.number(table.trafficClass(flow));
+  row.number(table.icmpType(flow));
+  row.number(table.icmpCode(flow));
+  row.number(table.isNew(flow) ? 1 : 0);
+  row.number(reason);
+  row.places(table.addressBytes, table.clientAddressOffset(flow), table.serverAddressOffset(flow));
+  row.end();
 }
 
 /** The `count` flows with the most bytes; one pass with a bound that rises, then a sort of what is left. */
