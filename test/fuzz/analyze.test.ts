@@ -294,6 +294,7 @@ function watchdog(beat: Int32Array): Worker {
   return new Worker(source, { eval: true, workerData: { beat, seed, limit: stallMsMax } });
 }
 
+const filesMin = 1_000;
 const nothingSeen = { files: 0, refused: 0, damaged: 0, again: 0, streams: 0, packets: 0, badPackets: 0 };
 type Seen = typeof nothingSeen;
 
@@ -304,7 +305,8 @@ it(`mutated captures (FUZZ_SEED=${seed})`, async () => {
   const end = Date.now() + wallMsMax;
   try {
     const lane = async (first: number): Promise<void> => {
-      for (let i = first; Date.now() < end; i += lanes) {
+      // On a busy machine for longer: fewer files would say less.
+      for (let i = first; Date.now() < end || seen.files <= filesMin; i += lanes) {
         Atomics.store(beat, 0, i);
         const random = new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(i + 1, 0x85ebca6b));
         const { name, bytes } = mutate(random);
@@ -324,7 +326,7 @@ it(`mutated captures (FUZZ_SEED=${seed})`, async () => {
     await guard.terminate();
   }
   process.stderr.write(`FUZZ_SEED=${seed}: ${JSON.stringify(seen)}\n`);
-  expect(seen.files).toBeGreaterThan(1000);
+  expect(seen.files).toBeGreaterThan(filesMin);
   expect(seen.damaged).toBeGreaterThan(seen.files / 20);
   expect(seen.badPackets).toBeGreaterThan(0);
   expect(seen.refused).toBeLessThan(seen.files / 2);
