@@ -45,7 +45,9 @@ describe.runIf(hasNats)('access to the bus', () => {
     expect(error).toMatchObject({ name: 'BusError' });
     expect(error.message).not.toContain('\n');
     await bus.ready(300).catch(() => {});
-    expect(log).toEqual([`${error.message}; trying again for ever`]);
+    // A connection may be reset before the server's reason for it has arrived: then the next try tells it.
+    const told = log.filter((line) => !line.includes('ECONNRESET'));
+    expect(told).toEqual([`${error.message}; trying again for ever`]);
     await bus.close();
     return error.message.replaceAll(server.url, 'URL');
   };

@@ -2,7 +2,8 @@
  * Thread entry of `netspectra engine`: one EngineWorker with a connection to the bus and one to the store of its own.
  * Messages in: 'stop', 'enrichment', 'metrics' (answered by 'metrics'). Out besides: 'state', once a second.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { createNatsRecords } from '@netspectra/collector/bus';
 import pino from 'pino';
 import { Registry } from 'prom-client';
@@ -15,7 +16,9 @@ import type { EnrichmentData } from '../enrichment/index.js';
 import type { DependencyStatus } from '../health.js';
 import { observingWriter, sendBeat } from '../realtime/index.js';
 import type { EngineBeat } from '../realtime/index.js';
+import { UserError } from '../errors.js';
 import { readStretches } from '../storage/index.js';
+import type { Store } from '../storage/index.js';
 import { watchBuffers } from './buffer-watch.js';
 import { openConfiguredBus } from './bus.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
@@ -56,6 +59,7 @@ export type EngineThreadMessage =
 
 const leasesBucket = 'netspectra-engines';
 const stateMs = 1_000;
+const storeRetryMs = 500;
 /** Messages fetched ahead, in bytes, of all partitions of a thread. */
 const fetchBytesMax = 32 * 1024 ** 2;
 
@@ -68,7 +72,7 @@ const { engine } = config;
 const logger = pino({ name: 'netspectra', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
 const metrics = new Registry();
 const bus = openConfiguredBus(config, `netspectra engine ${id}`, logger);
-const store = await openMigratedStore(config);
+const store = await openStoreWhenItIsThere();
 const writers = await openWriters(config, store, metrics, logger, {
   subfolder: `${engine.id || 'engine'}-${index}`,
   store: flushWriterOptions,
@@ -142,6 +146,28 @@ function beat(): EngineBeat {
     memoryBytes: process.memoryUsage.rss(),
     limits: {},
   };
+}
+
+/**
+ * The process has had an answer of the store a moment ago; one that went away since is waited for, as any later one is. A request
+ * to end that comes meanwhile ends the thread, which has taken nothing.
+ */
+async function openStoreWhenItIsThere(): Promise<Store> {
+  for (let told = false; ; told = true) {
+    try {
+      return await openMigratedStore(config);
+    } catch (error) {
+      if (!(error instanceof UserError) || error.code !== 'NS_STORE_UNAVAILABLE') throw error;
+      if (!told) logger.warn({ reason: error.message }, 'the store went away at the start; trying again');
+    }
+    await delay(storeRetryMs);
+    for (let found = receiveMessageOnPort(port!); found; found = receiveMessageOnPort(port!)) {
+      if ((found.message as EngineThreadRequest).kind !== 'stop') continue;
+      post({ kind: 'ended', stored: true });
+      await bus.close();
+      process.exit(0);
+    }
+  }
 }
 
 async function end(): Promise<void> {
