@@ -82,8 +82,6 @@ export interface RunnerState {
   readonly limits: Readonly<Record<string, number>>;
   /** messages that wait for one before them */
   readonly waiting: number;
-  /** milliseconds from a packet's time to its row in the store, of the last flush; null before the first */
-  readonly latencyMs: number | null;
   /** packet time, unix milliseconds, of the newest packet that is stored */
   readonly storedUntilMs: number | null;
   /** one line: why the store does not take rows; '' when it does */
@@ -148,7 +146,6 @@ export class PartitionRunner {
   private flushRetries = 0;
   private storedPackets = 0;
   private streamsEvicted = 0;
-  private latencyMs: number | null = null;
   private storedUntilMs: number | null = null;
   private storeError = '';
 
@@ -189,7 +186,6 @@ export class PartitionRunner {
       streamsEvicted: this.streamsEvicted,
       limits,
       waiting,
-      latencyMs: this.latencyMs,
       storedUntilMs: this.storedUntilMs,
       storeError: this.storeError,
     };
@@ -523,7 +519,6 @@ export class PartitionRunner {
     if (!done) return false;
     this.storedPackets += accounting.packets;
     if (accounting.packets > 0 && stretch.lastPacketMs > 0) {
-      this.latencyMs = Date.now() - stretch.lastPacketMs;
       this.storedUntilMs = Math.max(this.storedUntilMs ?? 0, stretch.lastPacketMs);
     }
     this.parts.onStored?.(stretch, this.partition);
