@@ -53,6 +53,24 @@ describe.runIf(hasNats)('leases on NATS', () => {
     next.child.kill('SIGKILL');
   });
 
+  it('tell each key once, however often its record is written while they are listed', async () => {
+    const bus = createJetStreamBus({ connection: { servers: [server.url] }, streams: { partitions: 4 } });
+    const [reader, writer] = [createNatsRecords(bus, 'listed'), createNatsRecords(bus, 'listed')];
+    const keys = ['engine.a', 'engine.b', 'engine.c'];
+    let isOver = false;
+    const writing = keys.map(async (key) => {
+      for (let revision = await writer.put(key, 'here', null); !isOver;)
+        revision = await writer.put(key, 'here', revision);
+    });
+    await until('all are written', async () => (await reader.keys('engine.')).length >= keys.length);
+    const listings: (readonly string[])[] = [];
+    for (let i = 0; i < 300; i += 1) listings.push(await reader.keys('engine.'));
+    isOver = true;
+    await Promise.all(writing);
+    await bus.close();
+    for (const found of listings) expect([...found].sort()).toEqual(keys);
+  });
+
   it('lapse while the server is away, and come back with it', async () => {
     const only = engine('only');
     await until('it has all', () => only.held().length === 4);

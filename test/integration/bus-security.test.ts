@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createJetStreamBus, createNatsRecords } from '@netspectra/collector/bus';
 import type { ConnectionOptions, JetStreamBus } from '@netspectra/collector/bus';
+import { rightsOf } from '../kit/bus-rights.js';
 import { makeAuthority } from '../kit/certificates.js';
 import type { TestAuthority } from '../kit/certificates.js';
 import { hasNats, startNats } from '../kit/nats.js';
@@ -112,21 +113,21 @@ describe.runIf(hasNats)('access to the bus', () => {
   it('needs the permissions of docs/bus.md and no others; says which one is missing, and keeps the message', async () => {
     const server = await start({
       configuration: `authorization { users: [
-        { user: engine, password: e, permissions: {
-          publish: ["$JS.API.>", "$KV.netspectra-engines.>"],
-          subscribe: ["_INBOX.>", "netspectra.live.>"] } },
-        { user: probe, password: p, permissions: {
-          publish: ["netspectra.packets.*.mine", "netspectra.live.probe.mine", "$JS.API.INFO", "$JS.API.STREAM.INFO.*"],
-          subscribe: ["_INBOX.>", "netspectra.control.probe.mine"] } },
-        { user: api, password: a, permissions: {
-          publish: ["netspectra.control.probe.*"],
-          subscribe: ["netspectra.live.probe.>"] } } ] }`,
+        { user: engine, password: e, ${rightsOf('engine')} },
+        { user: probe, password: p, ${rightsOf('probe')} },
+        { user: api, password: a, ${rightsOf('API')} } ] }`,
     });
     const engine = open(server, { user: 'engine', password: 'e' });
     await engine.bus.ensureStreams();
     const records = createNatsRecords(engine.bus, 'netspectra-engines');
     const revision = await records.put('partition.0', 'x', null);
-    expect(await records.put('partition.0', 'y', revision)).toBeGreaterThan(revision!);
+    const next = await records.put('partition.0', 'y', revision);
+    expect(next).toBeGreaterThan(revision!);
+    expect(await records.keys('partition.')).toEqual(['partition.0']);
+    expect(await records.remove('partition.0', revision!)).toBe(false);
+    expect(await records.remove('partition.0', next!)).toBe(true);
+    expect(await records.keys('partition.')).toEqual([]);
+    expect(await records.get('partition.0')).toBe(null);
     const { bus, log } = open(server, { user: 'probe', password: 'p' });
     expect(await bus.ensureStreams()).toEqual([]);
     expect(log).toEqual(['connected to the bus']);
@@ -134,11 +135,11 @@ describe.runIf(hasNats)('access to the bus', () => {
     await api.bus.ready(5000);
     const heard: string[] = [];
     api.bus.listen('netspectra.live.probe.>', (subject) => heard.push(subject));
-    bus.listen('netspectra.control.probe.mine', (subject) => heard.push(subject));
+    bus.listen('netspectra.control.probe.p1', (subject) => heard.push(subject));
     await until('each hears the other', () => {
-      bus.send('netspectra.live.probe.mine', new Uint8Array(1));
-      api.bus.send('netspectra.control.probe.mine', new Uint8Array(1));
-      return heard.includes('netspectra.live.probe.mine') && heard.includes('netspectra.control.probe.mine');
+      bus.send('netspectra.live.probe.p1', new Uint8Array(1));
+      api.bus.send('netspectra.control.probe.p1', new Uint8Array(1));
+      return heard.includes('netspectra.live.probe.p1') && heard.includes('netspectra.control.probe.p1');
     });
     expect([...log, ...api.log]).toEqual(['connected to the bus', 'connected to the bus']);
     bus.send('netspectra.control.probe.other', new Uint8Array(1)); // a probe commands nobody, and speaks for itself only
@@ -148,7 +149,7 @@ describe.runIf(hasNats)('access to the bus', () => {
     log.length = 1;
     const publisher = bus.publisher();
     const bytes = new Uint8Array(3);
-    publisher.publish({ partition: 0, probe: 'mine', epoch: 1n, sequence: 0, bytes });
+    publisher.publish({ partition: 0, probe: 'p1', epoch: 1n, sequence: 0, bytes });
     await until('its own is confirmed', () => publisher.state.confirmed === 1);
     publisher.publish({ partition: 0, probe: 'other', epoch: 1n, sequence: 0, bytes });
     await until('it is told', () => log.some((line) => line.includes('docs/bus.md')));
@@ -156,7 +157,7 @@ describe.runIf(hasNats)('access to the bus', () => {
     expect(await publisher.close(0)).toHaveLength(1);
     const consumer = engine.bus.consume(0);
     for await (const one of consumer.messages) {
-      expect(one).toMatchObject({ kind: 'message', probe: 'mine' });
+      expect(one).toMatchObject({ kind: 'message', probe: 'p1' });
       break;
     }
     await consumer.acknowledge(1);

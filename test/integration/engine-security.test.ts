@@ -7,8 +7,10 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { testMessage } from '../../backend/src/cluster/testing.js';
+import { rightsOf } from '../kit/bus-rights.js';
 import { makeAuthority } from '../kit/certificates.js';
 import type { TestAuthority } from '../kit/certificates.js';
 import { startClickHouse } from '../kit/clickhouse.js';
@@ -263,13 +265,12 @@ describe.runIf(hasNats)('netspectra engine', () => {
   it('needs the rights of docs/bus.md and no others', async () => {
     const server = await natsWith({
       configuration: `authorization { users: [
-        { user: engine, password: ${JSON.stringify(secret)}, permissions: {
-          publish: ["$JS.API.>", "$KV.netspectra-engines.>", "netspectra.control.>"],
-          subscribe: ["_INBOX.>", "netspectra.live.>", "netspectra.control.engines.>"] } } ] }`,
+        { user: engine, password: ${JSON.stringify(secret)}, ${rightsOf('engine')} } ] }`,
     });
     const env = { NETSPECTRA_BUS_SERVERS: server.url, NETSPECTRA_BUS_USER: 'engine', NETSPECTRA_BUS_PASSWORD: secret };
     const engine = await monitor(begin(env));
     await until('it has the partitions', async () => (await engine.metric('netspectra_engine_partitions')) === 2);
+    await delay(3_000); // it tells of itself once a second
     expect((await engine.stop()).code).toBe(0);
     expect(engine.stderr()).not.toMatch(/Permissions Violation/);
     expect(engine.stderr()).not.toContain(secret);

@@ -116,7 +116,7 @@ describe('leases of partitions', () => {
     const lease = holder.leases.get(0)!;
     await lease.declare([stretch]);
     const spoil = [
-      async (revision: number) => records.remove('partition.0', revision),
+      async (revision: number) => records.put('partition.0', '', revision), // as a deletion is read
       async (revision: number) => records.put('partition.0', 'nonsense', revision),
     ];
     for (const act of spoil) {

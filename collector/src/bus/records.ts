@@ -2,6 +2,8 @@
  * Small records that are changed only by who knows their last revision: what leases are made of. In NATS a key-value
  * bucket, in memory a map.
  */
+import { jetstreamManager } from '@nats-io/jetstream';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import type { KV } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -11,7 +13,7 @@ import { describeStreamError } from './jetstream-errors.js';
 import { natsCode } from './jetstream-streams.js';
 
 export interface StoredRecord {
-  /** '' when it was removed: a record that was there differs from one that never was */
+  /** '' when somebody deleted it in a way that leaves a mark: a record that was there differs from one that never was */
   readonly text: string;
   /** changes with every write of the key */
   readonly revision: number;
@@ -20,7 +22,7 @@ export interface StoredRecord {
 /** Keys are words of letters, digits, `-`, `_`, `/` and `=`, joined by dots. Everything may reject with a BusError. */
 export interface Records {
   get(key: string): Promise<StoredRecord | null>;
-  /** Keys that begin so, deleted ones left out. */
+  /** Keys that begin with these words (`engine.`), each once, as they stand at one moment; `get` tells whether one is deleted. */
   keys(prefix: string): Promise<readonly string[]>;
   /**
    * Write, if the record is as it was.
@@ -28,7 +30,7 @@ export interface Records {
    * @returns the new revision; null: somebody else wrote in between
    */
   put(key: string, text: string, revision: number | null): Promise<number | null>;
-  /** Remove, if the record is as it was. */
+  /** Remove without a trace, if the record is as it was. */
   remove(key: string, revision: number): Promise<boolean>;
 }
 
@@ -43,8 +45,7 @@ export function createMemoryRecords(): Records {
   let revisions = 0;
   return {
     get: async (key) => records.get(key) ?? null,
-    keys: async (prefix) =>
-      [...records].filter(([key, { text }]) => key.startsWith(prefix) && text !== '').map(([key]) => key),
+    keys: async (prefix) => [...records.keys()].filter((key) => key.startsWith(prefix)),
     async put(key, text, revision) {
       const found = records.get(key);
       if ((found?.revision ?? null) !== revision && (revision !== null || found?.text !== '')) return null;
@@ -54,31 +55,33 @@ export function createMemoryRecords(): Records {
     },
     async remove(key, revision) {
       if (records.get(key)?.revision !== revision) return false;
-      revisions += 1;
-      records.set(key, { text: '', revision: revisions });
-      return true;
+      return records.delete(key);
     },
   };
 }
 
 /** Records in a bucket of NATS, which is made when it is not there. */
 export function createNatsRecords(bus: JetStreamBus, bucket: string, replicas = 1): Records {
-  let opened: { readonly nats: NatsConnection; readonly kv: Promise<KV> } | null = null;
-  const open = async (): Promise<KV> => {
+  const stream = `KV_${bucket}`;
+  const subjects = `$KV.${bucket}.`;
+  let opened: { nats: NatsConnection; kv: Promise<KV>; manager: Promise<JetStreamManager> } | null = null;
+  const open = async () => {
     const nats = await bus.ready(timeoutMs);
     if (opened?.nats !== nats) {
       const kv = new Kvm(nats).create(bucket, { history: 1, replicas, maxValueSize: textBytesMax, timeout: timeoutMs });
-      opened = { nats, kv };
-      kv.catch(() => (opened = null));
+      const manager = jetstreamManager(nats, { checkAPI: false, timeout: timeoutMs });
+      opened = { nats, kv, manager };
+      for (const one of [kv, manager]) one.catch(() => (opened = null));
     }
-    return opened.kv;
+    return opened;
   };
-  const asked = async <Result>(work: (kv: KV) => Promise<Result>): Promise<Result> => {
+  const asked = async <Result>(work: (kv: KV, manager: JetStreamManager) => Promise<Result>): Promise<Result> => {
     try {
-      return await work(await open());
+      const { kv, manager } = await open();
+      return await work(await kv, await manager);
     } catch (error) {
       opened = null; // the bucket may be gone: it is made again by the next who asks
-      throw error instanceof BusError ? error : describeStreamError(error, `KV_${bucket}`);
+      throw error instanceof BusError ? error : describeStreamError(error, stream);
     }
   };
   const unlessChanged = async <Result>(work: Promise<Result>): Promise<Result | null> => {
@@ -95,15 +98,20 @@ export function createNatsRecords(bus: JetStreamBus, bucket: string, replicas = 
         const entry = await kv.get(key);
         return entry && { text: entry.operation === 'PUT' ? entry.string() : '', revision: entry.revision };
       }),
+    // Not `kv.keys`: it watches, so that a record which is written meanwhile comes twice, and while records are written all
+    // the time it does not end.
     keys: (prefix) =>
-      asked(async (kv) => {
-        const found: string[] = [];
-        for await (const key of await kv.keys()) if (key.startsWith(prefix)) found.push(key);
-        return found;
+      asked(async (_, manager) => {
+        const { state } = await manager.streams.info(stream, { subjects_filter: `${subjects}${prefix}>` });
+        return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subjects.length));
       }),
     put: (key, text, revision) =>
       asked((kv) => unlessChanged(revision === null ? kv.create(key, text) : kv.update(key, text, revision))),
+    // A deletion would leave a mark for every engine there ever was. A later record than this one is not purged.
     remove: (key, revision) =>
-      asked(async (kv) => (await unlessChanged(kv.delete(key, { previousSeq: revision }).then(() => true))) ?? false),
+      asked(async (_, manager) => {
+        const { purged } = await manager.streams.purge(stream, { filter: subjects + key, seq: revision + 1 });
+        return purged > 0;
+      }),
   };
 }
