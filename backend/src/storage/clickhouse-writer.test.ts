@@ -65,19 +65,28 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
     fail: (nth: number, block: InsertBlock) => { before?: UserError; after?: UserError } | undefined,
   ) {
     let nth = 0;
+    let underWay = 0;
     const seen: string[] = [];
+    /** how many others were being inserted when the accounting row was begun */
+    const besideAccounting: number[] = [];
     const faulty: Store = Object.create(store, {
       insert: {
         value: async (block: InsertBlock) => {
           const plan = fail((nth += 1), block);
           seen.push(`${block.table}:${block.token}`);
-          if (plan?.before) throw plan.before;
-          await store.insert(block);
-          if (plan?.after) throw plan.after;
+          if (block.table === 'probe_stats') besideAccounting.push(underWay);
+          underWay += 1;
+          try {
+            if (plan?.before) throw plan.before;
+            await store.insert(block);
+            if (plan?.after) throw plan.after;
+          } finally {
+            underWay -= 1;
+          }
         },
       },
     }) as Store;
-    return { faulty, seen };
+    return { faulty, seen, besideAccounting };
   }
 
   describe('the ClickHouse writer', () => {
@@ -114,7 +123,7 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
     it('tries again after a transient error, also when the insert was done, and writes the accounting row last', async () => {
       const before = (await sums()) as { flows: number[]; stats: number[] };
       const gone = new UserError('NS_STORE_UNAVAILABLE', 'away for a moment');
-      const { faulty, seen } = faultyStore((nth) =>
+      const { faulty, seen, besideAccounting } = faultyStore((nth) =>
         nth === 2 ? { before: gone } : nth === 4 || nth === 7 ? { after: gone } : undefined,
       );
       const writer = createClickHouseWriter(faulty, { retryMs: 1 });
@@ -123,7 +132,9 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
       expect(after.flows[0]).toBe(before.flows[0]! + 25);
       expect(after.stats[0]).toBe(before.stats[0]! + 1);
       expect(writer.counters).toMatchObject({ retries: 3, flushes: 1 });
-      expect(seen.at(-1)).toMatch(/^probe_stats:/);
+      expect(seen.findIndex((insert) => insert.startsWith('probe_stats:'))).toBe(seen.length - besideAccounting.length);
+      expect(new Set(besideAccounting)).toEqual(new Set([0]));
+      expect(seen[0]).toMatch(/^traffic:/);
       expect(new Set(seen).size).toBe(5); // three days of flows, traffic, probe_stats
     });
 
@@ -140,7 +151,8 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
       const refused = faultyStore(() => ({ before: new UserError('NS_STORE_REJECTED', 'no') }));
       const second = createClickHouseWriter(refused.faulty, { retryMs: 1 });
       await expect(second.write(sampleFlush(200))).rejects.toMatchObject({ code: 'NS_STORE_REJECTED' });
-      expect(refused.seen).toHaveLength(1);
+      expect(new Set(refused.seen).size).toBe(refused.seen.length); // what other tables had begun, and nothing again
+      expect(refused.besideAccounting).toEqual([]);
 
       await createClickHouseWriter(store).write(sampleFlush(200));
       const after = (await sums()) as { flows: number[]; stats: number[] };

@@ -4,8 +4,8 @@
  * A flush is several inserts: one per table, table partition (UTC day) and slice of at most `rowsMax` rows, because an
  * insert is atomic, and its deduplication token checked, only inside one block of one table partition. Each insert's
  * token names exactly its content: `table:probe:epoch:partition:first-last:version:day.slice`. The cut depends on the
- * rows alone, so the same flush makes the same inserts: what is stored already is dropped by the store. The accounting
- * table goes last: when its row is there, everything before it is.
+ * rows alone, so the same flush makes the same inserts: what is stored already is dropped by the store. Tables are written
+ * side by side, those that newest answers come from first, and the accounting table last: when its row is there, everything is.
  *
  * Rows come without their stamp (which probe, epoch, partition and stretch of the stream they are of); it is put before
  * each on the way, in the same pass that cuts. Times before 2001 are written anew: ClickHouse takes fewer than ten digits
@@ -58,6 +58,8 @@ export interface ClickHouseWriter extends Writer {
  * schema's version: a flush that was cut off by an update is repeated by the new build, and must meet its own tokens.
  */
 const contentVersion = 5;
+/** Tables of a flush that are written at a time: each holds a copy of its rows, and a connection. */
+const tablesAtOnce = 3;
 const newline = 10;
 const secondsPerDay = 86_400;
 /** decimal digits of every second from 2001-09-09 to 2106 */
@@ -100,16 +102,41 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
     }
   }
 
+  async function insertBlock(block: RowBlock, flush: Flush, mayWrite: () => boolean): Promise<void> {
+    const name = `${block.table}:${flush.probe}:${flush.epoch}:${flush.partition}:${flush.firstSeq}-${flush.lastSeq}:${contentVersion}`;
+    for (const slice of sliceBlock(block, flush, rowsMax, bytesMax)) {
+      await insertSlice(block, slice, `${name}:${slice.day}.${slice.part}`, mayWrite);
+    }
+  }
+
+  /** Nothing is under way any more when it rejects. */
+  async function insertAll(blocks: readonly RowBlock[], flush: Flush, mayWrite: () => boolean): Promise<void> {
+    const waiting = blocks.values();
+    let failed = false;
+    const work = async (): Promise<void> => {
+      for (const block of waiting) {
+        if (failed) return;
+        await insertBlock(block, flush, mayWrite).catch((error: unknown) => {
+          failed = true;
+          throw error;
+        });
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: tablesAtOnce }, work));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  }
+
   async function writeFlush(flush: Flush, mayWrite: () => boolean): Promise<void> {
     const begin = performance.now();
     const ordered = [...flush.blocks].sort((a, b) => rank(a) - rank(b));
+    const isAccounting = ({ table }: RowBlock): boolean => table === 'probe_stats';
     try {
-      for (const block of ordered) {
-        const name = `${block.table}:${flush.probe}:${flush.epoch}:${flush.partition}:${flush.firstSeq}-${flush.lastSeq}:${contentVersion}`;
-        for (const slice of sliceBlock(block, flush, rowsMax, bytesMax)) {
-          await insertSlice(block, slice, `${name}:${slice.day}.${slice.part}`, mayWrite);
-        }
-      }
+      await insertAll(
+        ordered.filter((block) => !isAccounting(block)),
+        flush,
+        mayWrite,
+      );
+      await insertAll(ordered.filter(isAccounting), flush, mayWrite);
       counters.flushes += 1;
       observer?.flushed(secondsSince(begin), true);
     } catch (error) {
@@ -140,7 +167,8 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
 }
 
 const secondsSince = (begin: number): number => (performance.now() - begin) / 1000;
-const rank = (block: RowBlock): number => (block.table === 'probe_stats' ? 1 : 0);
+/** What time series are drawn from first, then what tables and filters need, then the rest. */
+const rank = ({ table }: RowBlock): number => (table === 'traffic' ? 0 : table === 'flows' ? 1 : 2);
 const columnNames = (block: RowBlock): string[] => tables[block.table].columns.map((column) => column.name);
 
 /** The leading columns of every row of a flush, with a tab after each. */
