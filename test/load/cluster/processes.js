@@ -3,7 +3,7 @@
  * ports of loopback, all ended by pid, what they cost read from /proc.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,9 +50,22 @@ export function freePort() {
 }
 
 /** @returns {{ path: string, remove: () => void }} */
-export function temporaryFolder() {
-  const path = mkdtempSync(join(tmpdir(), 'netspectra-bench-'));
+export function temporaryFolder(inside = tmpdir()) {
+  const path = mkdtempSync(join(inside, 'netspectra-bench-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+const memoryDisk = '/dev/shm';
+const memoryDiskBytes = 4e9;
+
+/**
+ * A folder on a disk in memory, where there is one with room: the store makes and deletes some hundred files a second, and how
+ * long that takes is the file system's doing (docs/benchmarks.md, cluster).
+ */
+export function memoryFolder() {
+  const fits =
+    existsSync(memoryDisk) && statfsSync(memoryDisk).bavail * statfsSync(memoryDisk).bsize >= memoryDiskBytes;
+  return temporaryFolder(fits ? memoryDisk : tmpdir());
 }
 
 /**
