@@ -5,12 +5,12 @@
  * leaves is cancelled only when the request is readonly, and only GET is by itself; a client certificate and a password
  * exclude each other; settings in the URL hold for their statement alone.
  */
-import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { Readable } from 'node:stream';
-import { createSecureContext, rootCertificates } from 'node:tls';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { UserError } from '../errors.js';
+import { clientCertificates } from './client-certificates.js';
+import type { CertificateFiles } from './client-certificates.js';
 import { engineErrorType } from './client-store.js';
 import type { ClientBackend } from './client-store.js';
 import { singleServer, statementSettings } from './layout.js';
@@ -37,14 +37,7 @@ export interface ServerOptions {
         readonly insertQuorum: number;
       }
     | undefined;
-  /** PEM files: authority to trust besides the usual ones, and a client certificate with its key */
-  readonly tls?:
-    | {
-        readonly caFile?: string | undefined;
-        readonly certFile?: string | undefined;
-        readonly keyFile?: string | undefined;
-      }
-    | undefined;
+  readonly tls?: CertificateFiles | undefined;
 }
 
 const databaseDefault = 'netspectra';
@@ -57,41 +50,16 @@ const requestMsSpare = 30_000;
 /** ClickHouse closes idle connections after 10 s (3 s before 23.11): ours go first. */
 const idleMsMax = 2_500;
 
-function pem(path: string | undefined, what: string): Buffer | undefined {
-  if (path === undefined || path === '') return undefined;
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new UserError(
-      'NS_CONFIG_NOT_FOUND',
-      `cannot read ${what} ${path}: ${(error as Error).message}; check storage.clickhouse.tls`,
-      { cause: error },
-    );
-  }
-}
-
 /**
  * The TLS side of a connection. An agent of our own, because the client's `tls` option always claims that the certificate
  * stands for the password, which the server refuses when there is one.
  */
 function tlsOptions({ url, user, password, tls }: ServerOptions) {
   if (!url.startsWith('https:')) return {};
-  const ca = pem(tls?.caFile, 'the authority file');
-  const cert = pem(tls?.certFile, 'the certificate');
-  const key = pem(tls?.keyFile, 'the key');
-  if (!ca && !cert) return {};
-  const pems = { ...(ca && { ca: [...rootCertificates, ca] }), ...(cert && key && { cert, key }) };
-  try {
-    createSecureContext(pems);
-  } catch (error) {
-    throw new UserError(
-      'NS_CONFIG_INVALID',
-      `the certificates cannot be used (${(error as Error).message}); check storage.clickhouse.tls`,
-      { cause: error },
-    );
-  }
+  const pems = clientCertificates(tls ?? {}, 'storage.clickhouse.tls');
+  if (!pems.ca && !pems.cert) return {};
   const agent = new Agent({ keepAlive: true, maxSockets: connectionsMax, ...pems });
-  const byCertificate = cert !== undefined && (password ?? '') === '';
+  const byCertificate = pems.cert !== undefined && (password ?? '') === '';
   return {
     http_agent: agent,
     ...(byCertificate && {

@@ -4,12 +4,10 @@
  * `POST /query` again and again sees each one-second window grow; its latency is the time from the window's end to the first
  * answer that has all of its packets. Everything shares one machine, tcpreplay included.
  */
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { layCable } from '../../kit/network.js';
 import {
   cpuSeconds,
-  launch,
   memoryMegabytes,
   metrics,
   startMonitored,
@@ -23,29 +21,6 @@ const windowMs = 1_000;
 const warmUpWindows = 4;
 const askMs = 40;
 const settleMs = 60_000;
-
-/** Root, ip and tcpreplay. */
-export const hasCables = () =>
-  process.getuid?.() === 0 && !spawnSync('tcpreplay', ['--version']).error && !spawnSync('ip', ['-V']).error;
-
-/** @param {...string} args */
-function ip(...args) {
-  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
-}
-
-/** A veth pair; the far end in a namespace of its own. */
-function layCable() {
-  const space = `nsl${process.pid}`;
-  const near = `${space}r`;
-  const far = `${space}s`;
-  ip('netns', 'add', space);
-  ip('link', 'add', near, 'mtu', '9000', 'type', 'veth', 'peer', 'name', far, 'netns', space);
-  ip('link', 'set', near, 'addrgenmode', 'none', 'arp', 'off', 'up');
-  ip('-n', space, 'link', 'set', far, 'addrgenmode', 'none', 'arp', 'off', 'mtu', '9000', 'up');
-  writeFileSync(`/proc/sys/net/ipv6/conf/${near}/disable_ipv6`, '1');
-  return { near, far, space, remove: () => void spawnSync('ip', ['netns', 'del', space]) };
-}
 
 /**
  * @param {{ file: string, packetsPerSecond: number, seconds: number, store: { url: string, pid: number },
@@ -74,7 +49,7 @@ export async function latency({ file, packetsPerSecond, seconds, store, env = {}
     };
     const engine = await start(['engine']);
     const api = await start(['api', '--listen', '127.0.0.1:0']);
-    const probe = await start(['probe', '--interface', cable.near]);
+    const probe = await start(['probe', '--interface', cable.interface]);
     await until('the partitions are taken', async () => {
       return (
         ((await metrics(engine.address, ['netspectra_engine_partitions']))['netspectra_engine_partitions'] ?? 0) > 0
@@ -108,7 +83,7 @@ export async function latency({ file, packetsPerSecond, seconds, store, env = {}
     const processes = { probe, nats, engine, store, api };
     const usage = () => Object.entries(processes).map(([name, { pid }]) => [name, cpuSeconds(pid)]);
     const before = Object.fromEntries(usage());
-    const sent = await send(cable, file, packetsPerSecond, packetsPerSecond * seconds, (child) => started.push(child));
+    const sent = await cable.send(file, { packetsPerSecond, packets: packetsPerSecond * seconds });
     const total = () => [...(asked.at(-1)?.packets.values() ?? [])].reduce((sum, count) => sum + count, 0);
     const after = Object.fromEntries(usage());
     const lost = await metrics(probe.address, [
@@ -147,33 +122,4 @@ export async function latency({ file, packetsPerSecond, seconds, store, env = {}
     cable.remove();
     folder.remove();
   }
-}
-
-/** @param {{ space: string, far: string }} cable */
-async function send(
-  cable,
-  /** @type {string} */ file,
-  /** @type {number} */ rate,
-  /** @type {number} */ packets,
-  track,
-) {
-  const args = [
-    'netns',
-    'exec',
-    cable.space,
-    'tcpreplay',
-    '-i',
-    cable.far,
-    `--pps=${rate}`,
-    `--limit=${packets}`,
-    file,
-  ];
-  const child = launch('ip', args);
-  track(child);
-  let output = '';
-  child.child.stdout?.on('data', (piece) => (output += piece));
-  await new Promise((resolve) => child.child.once('close', resolve));
-  const sent = Number(/Successful packets:\s+(\d+)/.exec(output)?.[1]);
-  if (!(sent > 0)) throw new Error(`tcpreplay: ${output}${child.stderr()}`);
-  return sent;
 }

@@ -6,10 +6,11 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasCables } from '../../kit/network.js';
 import { generate } from '../generate.js';
 import { spread, table } from '../measure.js';
 import { drain, hasCpuQuota } from '../cluster/drain.js';
-import { hasCables, latency } from '../cluster/latency.js';
+import { latency } from '../cluster/latency.js';
 import {
   cpuSeconds,
   endAll,
@@ -203,7 +204,7 @@ async function twoEngines(made, { packets, counting, line }) {
 }
 
 async function capturedToAnswered(file, { store, line }) {
-  if (!hasCables()) {
+  if (!hasCables) {
     console.log('cluster: latency skipped, it needs root, ip and tcpreplay');
     return undefined;
   }

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { hasCables, layCable } from '../../kit/network.js';
 import { table } from '../measure.js';
 
 const sample = fileURLToPath(new URL('../../fixtures/sample.pcap', import.meta.url));
@@ -20,58 +21,13 @@ const memoryMaxMegabytes = 150;
 /** packets a second; 0 = as fast as tcpreplay goes */
 const rates = [100_000, 200_000, 0];
 
-function ip(...args) {
-  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
-}
-
-/** A veth pair; the far end in a namespace of its own. */
-function layCable() {
-  const space = `nsb${process.pid}`;
-  const near = `${space}r`;
-  const far = `${space}s`;
-  ip('netns', 'add', space);
-  ip('link', 'add', near, 'mtu', '9000', 'type', 'veth', 'peer', 'name', far, 'netns', space);
-  ip('link', 'set', near, 'addrgenmode', 'none', 'arp', 'off', 'up');
-  ip('-n', space, 'link', 'set', far, 'addrgenmode', 'none', 'arp', 'off', 'mtu', '9000', 'up');
-  writeFileSync(`/proc/sys/net/ipv6/conf/${near}/disable_ipv6`, '1');
-  return {
-    near,
-    far,
-    space,
-    remove: () => ['link', 'netns'].forEach((what) => spawnSync('ip', [what, 'del', what === 'link' ? near : space])),
-  };
-}
-
-/** Send for some seconds. @returns {Promise<{ packets: number, rate: number }>} */
-function send(cable, rate, times) {
-  const speed = rate === 0 ? '--topspeed' : `--pps=${rate}`;
-  const args = [
-    'netns',
-    'exec',
-    cable.space,
-    'tcpreplay',
-    '-i',
-    cable.far,
-    speed,
-    '--preload-pcap',
-    `--loop=${times}`,
-    sample,
-  ];
-  const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece));
-  return new Promise((resolve, reject) =>
-    child.on('close', () => {
-      const packets = Number(/Successful packets:\s+(\d+)/.exec(output)?.[1]);
-      const found = Number(/([\d.]+) pps/.exec(output)?.[1]);
-      if (packets > 0) resolve({ packets, rate: found });
-      else reject(new Error(output));
-    }),
-  );
-}
-
-const timesFor = (rate) => Math.ceil(((rate === 0 ? 300_000 : rate) * secondsPerRun) / samplePackets);
+/** Send for some seconds. */
+const send = (cable, rate) =>
+  cable.replay(sample, {
+    ...(rate > 0 && { packetsPerSecond: rate }),
+    times: Math.ceil(((rate === 0 ? 300_000 : rate) * secondsPerRun) / samplePackets),
+    preload: true,
+  });
 
 /** A NATS server with a store of its own. */
 async function startBus() {
@@ -120,7 +76,7 @@ async function ourTurn(cable, bus, rate) {
   const url = `http://127.0.0.1:${await freePort()}`;
   const child = spawn(
     process.execPath,
-    [program, 'probe', '--interface', cable.near, '--listen', url.slice('http://'.length)],
+    [program, 'probe', '--interface', cable.interface, '--listen', url.slice('http://'.length)],
     {
       stdio: 'ignore',
       env: {
@@ -138,7 +94,7 @@ async function ourTurn(cable, bus, rate) {
       await delay(50);
     }
     const cpuBefore = usageOf(child.pid).cpuSeconds;
-    const sent = await send(cable, rate, timesFor(rate));
+    const sent = await send(cable, rate);
     let told = await metricsOf(url);
     for (let before = -1; before !== told.netspectra_probe_packets_total;) {
       before = told.netspectra_probe_packets_total;
@@ -169,13 +125,13 @@ function usageOf(pid) {
 }
 
 async function tcpdumpTurn(cable, rate) {
-  const child = spawn('tcpdump', ['-i', cable.near, '-B', String(32 << 10), '-w', '/dev/null'], {
+  const child = spawn('tcpdump', ['-i', cable.interface, '-B', String(32 << 10), '-w', '/dev/null'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let output = '';
   child.stderr.on('data', (piece) => (output += piece));
   while (!output.includes('listening')) await delay(20);
-  const sent = await send(cable, rate, timesFor(rate));
+  const sent = await send(cable, rate);
   await delay(200);
   child.kill('SIGINT');
   await new Promise((resolve) => child.on('close', resolve));
@@ -184,12 +140,7 @@ async function tcpdumpTurn(cable, rate) {
 
 /** @param {{ turns: number }} options */
 export async function run({ turns }) {
-  const lacking = [
-    ['tcpreplay', '--version'],
-    ['ip', '-V'],
-    ['nats-server', '--version'],
-  ].filter(([command, flag]) => spawnSync(command, [flag]).error);
-  if (process.getuid?.() !== 0 || lacking.length > 0) {
+  if (!hasCables || spawnSync('nats-server', ['--version']).error) {
     console.log('probe: skipped, it needs root, ip, tcpreplay and nats-server');
     return { missed: 0, figures: [] };
   }
@@ -209,7 +160,7 @@ export async function run({ turns }) {
         const each = (ours.cpu * 1e9) / ours.sent.packets;
         rows.push([
           rate === 0 ? 'most' : String(rate),
-          ours.sent.rate.toFixed(0),
+          ours.sent.packetsPerSecond.toFixed(0),
           String(ours.sent.packets),
           String(ours.lost),
           ours.cpu.toFixed(2),

@@ -1,9 +1,8 @@
 /** Sends samples to VictoriaMetrics' import API: one request at a time, answers judged, nothing of them trusted. */
-import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { createSecureContext, rootCertificates } from 'node:tls';
-import { UserError } from '../../errors.js';
+import { clientCertificates } from '../client-certificates.js';
+import type { CertificateFiles } from '../client-certificates.js';
 
 export interface ImportTarget {
   /** http://host:8428, or with a path: http://host:8480/insert/0/prometheus */
@@ -13,8 +12,7 @@ export interface ImportTarget {
   readonly password: string;
   /** bearer token; '' = none */
   readonly token: string;
-  /** PEM files; '' = none */
-  readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly tls: CertificateFiles;
 }
 
 /** `sent`: taken. `refused`: this body will never be taken. `away`: may be taken later. */
@@ -39,42 +37,16 @@ const saidMax = 200;
 /** These say that the body is wrong; everything else may be mended on the other side (credentials, paths, load). */
 const refusals = new Set([400, 413, 415, 422]);
 
-function pem(path: string, what: string): Buffer | undefined {
-  if (path === '') return undefined;
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new UserError(
-      'NS_CONFIG_NOT_FOUND',
-      `cannot read ${what} ${path}: ${(error as Error).message}; check storage.victoria_metrics.tls`,
-      { cause: error },
-    );
-  }
-}
-
-function certificates({ tls }: ImportTarget) {
-  const ca = pem(tls.caFile, 'the authority file');
-  const cert = pem(tls.certFile, 'the certificate');
-  const key = pem(tls.keyFile, 'the key');
-  const pems = { ...(ca && { ca: [...rootCertificates, ca] }), ...(cert && key && { cert, key }) };
-  try {
-    createSecureContext(pems);
-  } catch (error) {
-    throw new UserError(
-      'NS_CONFIG_INVALID',
-      `the certificates cannot be used (${(error as Error).message}); check storage.victoria_metrics.tls`,
-      { cause: error },
-    );
-  }
-  return pems;
-}
-
 /** @throws UserError NS_CONFIG_NOT_FOUND, NS_CONFIG_INVALID: a PEM file */
 export function createImportClient(target: ImportTarget): ImportClient {
   const url = new URL(`${target.url.replace(/\/+$/, '')}/api/v1/import/prometheus`);
   const secure = url.protocol === 'https:';
   const agent = secure
-    ? new HttpsAgent({ keepAlive: true, maxSockets: 1, ...certificates(target) })
+    ? new HttpsAgent({
+        keepAlive: true,
+        maxSockets: 1,
+        ...clientCertificates(target.tls, 'storage.victoria_metrics.tls'),
+      })
     : new HttpAgent({ keepAlive: true, maxSockets: 1 });
   const credentials =
     target.token !== ''
