@@ -103,6 +103,7 @@ describe.runIf(hasNats)('an engine whose neighbours are away', () => {
     await until('the bus is empty', async () => (await live.bus.streams()).every(({ messages }) => messages === 0));
     expect(await live.stored()).toEqual({ packets, bytes: packets * packetBytes });
     expect(await engine.metric('netspectra_engine_missing_messages_total')).toBe(0);
+    await until('nothing waits', async () => (await engine.metric('netspectra_engine_lag_messages')) === 0);
     await until('it is ready', async () => (await engine.readyz()).status === 200);
     expect(engine.child.exitCode).toBeNull();
   }
@@ -124,6 +125,7 @@ describe.runIf(hasNats)('an engine whose neighbours are away', () => {
         await pause(awayMs);
         held = (await live.bus.streams()).reduce((sum, { messages }) => sum + messages, 0);
         expect(await engine.readyz()).toMatchObject({ status: 503 });
+        expect(await engine.metric('netspectra_engine_lag_messages')).toBeGreaterThan(held / 2);
       });
       console.log(
         `ClickHouse away: engine grew by ${Math.round((most - before) / megabyte)} MB, the bus held ${held} messages`,

@@ -96,7 +96,7 @@ export function registerBusEngineMetrics(registry: Registry, read: () => EngineW
   gauged(
     registry,
     'netspectra_engine_lag_messages',
-    'Messages of its partitions on the bus that it has not read yet',
+    'Messages of its partitions on the bus that are not stored yet, read or not',
     () => sum(({ lag }) => lag),
   );
   gauged(registry, 'netspectra_engine_workers_seen', 'Workers of all engines on the bus', () => state().engines, 'max');

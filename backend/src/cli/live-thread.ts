@@ -125,7 +125,7 @@ async function end(): Promise<void> {
   const deadline = performance.now() + config.engine.drain_timeout * 1000;
   const isRead = (): boolean => {
     const running = engine.state.partitions;
-    return running.length === partitions && running.every(({ state }) => state.lag === 0);
+    return running.length === partitions && running.every(({ state }) => state.unread === 0);
   };
   while (!isRead() && performance.now() < deadline) await delay(emptyMs);
   await engine.stop(Math.max(0, deadline - performance.now()));

@@ -204,7 +204,7 @@ function engineRegistry(): Registry {
   registerEnrichmentMetrics(metrics, enrichment());
   registerStoreMetrics(metrics, () => counters);
   const zero = { messages: 0, packets: 0, bytes: 0, duplicates: 0, gaps: 0, late: 0, missing: 0, flushes: 0 };
-  const before = { ...zero, flushRetries: 0, storedPackets: 0, streamsEvicted: 0, refused: {}, limits: {} };
+  const before = { ...zero, flushRetries: 0, streamsEvicted: 0, refused: {}, limits: {} };
   registerBusEngineMetrics(metrics, () => ({
     id: 'e-0',
     partitions: [],

@@ -59,7 +59,6 @@ const counterNames = [
   'missing',
   'flushes',
   'flushRetries',
-  'storedPackets',
   'streamsEvicted',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
@@ -257,14 +256,19 @@ export class EngineWorker {
     if (this.running.get(partition)?.runner === runner) this.running.delete(partition);
   }
 
-  /** A stream that was deleted and made anew numbers from 1 again: who waits for a later number waits for ever. */
+  /**
+   * Tell runners how their streams stand. A stream that was deleted and made anew numbers from 1 again: who waits for a
+   * later number waits for ever.
+   */
   private async checkStreams(): Promise<void> {
     const now = performance.now();
     if (now - this.lastStreamCheckMs < streamCheckMs || this.running.size === 0) return;
     this.lastStreamCheckMs = now;
     const taken = new Map([...this.running].map(([partition, { runner }]) => [partition, runner.takenUntil]));
-    for (const { partition, lastSequence } of await this.parts.bus.streams()) {
+    for (const stream of await this.parts.bus.streams()) {
+      const { partition, lastSequence } = stream;
       const found = this.running.get(partition);
+      found?.runner.streamIs(stream);
       if (!found || found.leaving || lastSequence >= (taken.get(partition) ?? 0)) continue;
       this.parts.log.error({ partition, lastSequence }, 'the stream was made anew; reading it from its beginning');
       this.handOver(partition);

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { OutgoingMessage } from '@netspectra/collector/bus';
+import type { Bus, OutgoingMessage } from '@netspectra/collector/bus';
 import { emptyCounters } from '@netspectra/proto';
 import { Random } from '../../../scripts/lib/random.js';
 import type { Lease } from './lease.js';
@@ -21,6 +21,22 @@ function expectStored(cluster: TestCluster, packets: number): void {
     traffic: store.sum('traffic', 'packets'),
     bytes: store.sum('flows', 'client_bytes') + store.sum('flows', 'server_bytes'),
   }).toEqual({ accounts: packets, flows: packets, traffic: packets, bytes: packets * 100 });
+}
+/** A bus whose consumers know of nothing behind the message at hand, as a server's that is not asked for more. */
+function withoutLag(bus: Bus): Bus {
+  const consume: Bus['consume'] = (partition, options) => {
+    const consumer = bus.consume(partition, options);
+    return {
+      partition,
+      messages: consumer.messages,
+      acknowledge: (sequence) => consumer.acknowledge(sequence),
+      stop: () => consumer.stop(),
+      get state() {
+        return { ...consumer.state, lag: 0 };
+      },
+    };
+  };
+  return Object.assign(Object.create(bus) as Bus, { consume });
 }
 const until = (what: () => void): Promise<void> => vi.waitFor(what, { timeout: 5_000, interval: 5 });
 
@@ -123,11 +139,38 @@ describe('a partition runner', () => {
     const taken = runner.state.packets;
     expect(taken).toBeLessThan(200);
     expect(await cluster.left()).toBe(50);
+    // What it took and cannot store waits like what it did not take.
+    await until(() => expect(runner.state.unread).toBeLessThan(50));
+    expect(runner.state.lag).toBe(50);
     away = false;
     await until(() => expectStored(cluster, 500));
-    expect(runner.state.storeError).toBe('');
+    await until(() => expect(runner.state).toMatchObject({ storeError: '', unread: 0, lag: 0 }));
     runner.stop(long);
     await run;
+  });
+
+  it('counts messages that wait: of a stream that cannot be looked up, and those that the bus told later', async () => {
+    const cluster = new TestCluster();
+    let away = true;
+    const readStored: typeof cluster.store.readStored = async (probe, epoch) => {
+      if (away) throw new Error('the store is away');
+      return cluster.store.readStored(probe, epoch);
+    };
+    const bus = withoutLag(cluster.bus);
+    const runner = cluster.runner((await cluster.lease(long)).lease, { flushMs: 1 }, { bus, readStored });
+    const run = runner.run();
+    await cluster.publish(...messages(0, 4));
+    await until(() => expect(runner.state).toMatchObject({ storeError: 'the store is away', unread: 1, lag: 1 }));
+    for (const stream of await bus.streams()) runner.streamIs(stream);
+    expect(runner.state).toMatchObject({ unread: 5, lag: 5 });
+    away = false;
+    await until(() => expectStored(cluster, 50));
+    await until(() => expect(runner.state).toMatchObject({ unread: 0, lag: 0 }));
+    runner.stop(long);
+    await run;
+    // A stream whose beginning is forgotten: its numbers say nothing of how many are left.
+    runner.streamIs({ firstSequence: 1_000, lastSequence: 1_002 });
+    expect(runner.state.unread).toBe(3);
   });
 
   it('says when it ends with something that is not stored, which stays on the bus', async () => {

@@ -11,7 +11,14 @@
  * (`FlushGate`). Beyond that nothing more is taken from the bus, which keeps it. A store that is away is tried again as long as the lease is held.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Bus, BusLog, Delivery, PartitionConsumer, ReceivedMessage } from '@netspectra/collector/bus';
+import type {
+  Bus,
+  BusLog,
+  Delivery,
+  PartitionConsumer,
+  ReceivedMessage,
+  StreamState,
+} from '@netspectra/collector/bus';
 import type { EnrichmentData } from '../enrichment/index.js';
 import { addCounts } from '../engine/accounting.js';
 import type { PacketProcessor } from '../engine/pipeline/packet-processor.js';
@@ -21,7 +28,7 @@ import type { FlowBudget } from './flow-budget.js';
 import type { FlushGate } from './flush-gate.js';
 import { stretchesMax } from './lease.js';
 import type { Lease } from './lease.js';
-import { StreamIntake } from './stream-intake.js';
+import { messagesOf, StreamIntake } from './stream-intake.js';
 import type { CutStretch, RefusalReason, StoredPart } from './stream-intake.js';
 
 export interface RunnerParts {
@@ -66,7 +73,9 @@ export interface RunnerState {
   readonly messages: number;
   readonly packets: number;
   readonly bytes: number;
-  /** messages in the stream that were not delivered yet */
+  /** messages in the stream that were not taken yet, as far as is known (see `streamIs`) */
+  readonly unread: number;
+  /** messages in the stream that are not stored yet: unread, or taken and on their way */
   readonly lag: number;
   readonly refused: Readonly<Record<string, number>>;
   readonly duplicates: number;
@@ -75,7 +84,6 @@ export interface RunnerState {
   readonly missing: number;
   readonly flushes: number;
   readonly flushRetries: number;
-  readonly storedPackets: number;
   readonly streams: number;
   readonly streamsEvicted: number;
   /** how often processors met limits, by name */
@@ -134,6 +142,9 @@ export class PartitionRunner {
   /** of rows that wait for the next flush, as of the last message of each stream */
   private rowBytes = 0;
   private lastTaken = 0;
+  /** a message was delivered and is not taken yet: its stream is looked up in the store */
+  private isTaking = false;
+  private streamNow: Pick<StreamState, 'firstSequence' | 'lastSequence'> = { firstSequence: 1, lastSequence: 0 };
   private lastAcknowledged = 0;
   private acknowledging: Promise<void> = Promise.resolve();
   private readonly refused: Record<string, number> = {};
@@ -144,7 +155,6 @@ export class PartitionRunner {
   private bytes = 0;
   private flushes = 0;
   private flushRetries = 0;
-  private storedPackets = 0;
   private streamsEvicted = 0;
   private storedUntilMs: number | null = null;
   private storeError = '';
@@ -165,23 +175,27 @@ export class PartitionRunner {
     const counters = { ...this.gone };
     const limits = { ...this.limitsGone };
     let waiting = 0;
+    let unstored = 0;
     for (const intake of this.intakes.values()) {
       addOrder(counters, intake);
       addCounts(limits, { ...intake.processor.limits });
       waiting += intake.waitingCount;
+      unstored += intake.heldCount;
     }
+    for (const stretch of this.underWay) unstored += messagesOf(stretch);
+    const { unread } = this;
     const consumer = this.consumer?.state;
     return {
       messages: this.messages,
       packets: this.packets,
       bytes: this.bytes,
-      lag: consumer?.lag ?? 0,
+      unread,
+      lag: unread + unstored,
       refused: { ...this.refused, ...consumer?.rejected },
       ...counters,
       missing: consumer?.missing ?? 0,
       flushes: this.flushes,
       flushRetries: this.flushRetries,
-      storedPackets: this.storedPackets,
       streams: this.intakes.size,
       streamsEvicted: this.streamsEvicted,
       limits,
@@ -189,6 +203,14 @@ export class PartitionRunner {
       storedUntilMs: this.storedUntilMs,
       storeError: this.storeError,
     };
+  }
+
+  /**
+   * The bus says how much is behind a message when it delivers it, and nothing while nothing is taken: then this, which
+   * somebody asks it for now and then, shows what gathers.
+   */
+  streamIs(stream: Pick<StreamState, 'firstSequence' | 'lastSequence'>): void {
+    this.streamNow = stream;
   }
 
   /** It ended with messages taken and not stored: the bus has them still. */
@@ -242,6 +264,12 @@ export class PartitionRunner {
     void this.consumer?.stop();
   }
 
+  private get unread(): number {
+    const { firstSequence, lastSequence } = this.streamNow;
+    const told = lastSequence - Math.max(this.lastTaken, firstSequence - 1);
+    return Math.max(told, (this.consumer?.state.lag ?? 0) + (this.isTaking ? 1 : 0), 0);
+  }
+
   private get isOver(): boolean {
     return this.end !== null || this.ended.signal.aborted;
   }
@@ -275,6 +303,7 @@ export class PartitionRunner {
 
   private async take(delivery: Delivery): Promise<void> {
     this.messages += 1;
+    this.isTaking = true;
     if (delivery.kind === 'message') {
       this.bytes += delivery.bytes.length;
       const intake =
@@ -284,6 +313,7 @@ export class PartitionRunner {
       this.countInto(intake, delivery);
     }
     this.lastTaken = delivery.streamSequence;
+    this.isTaking = false;
   }
 
   private countInto(intake: StreamIntake, message: ReceivedMessage): void {
@@ -517,7 +547,6 @@ export class PartitionRunner {
       return true;
     });
     if (!done) return false;
-    this.storedPackets += accounting.packets;
     if (accounting.packets > 0 && stretch.lastPacketMs > 0) {
       this.storedUntilMs = Math.max(this.storedUntilMs ?? 0, stretch.lastPacketMs);
     }

@@ -109,6 +109,13 @@ export class StreamIntake {
     return this.cuts.length > 0;
   }
 
+  /** Messages taken and not in a cut that was fetched. */
+  get heldCount(): number {
+    let count = this.order.waitingCount + (this.open ? messagesOf(this.open) : 0);
+    for (const cut of this.cuts) count += messagesOf(cut);
+    return count;
+  }
+
   /** Messages that wait for one before them, and their bytes. */
   get waitingCount(): number {
     return this.order.waitingCount;
@@ -272,6 +279,10 @@ export class StreamIntake {
     return { filtered: filtered - before.filtered, kernelDropped: kernelDropped - before.kernelDropped };
   }
 }
+
+/** A stretch has no holes. */
+export const messagesOf = ({ firstSeq, lastSeq }: Pick<CutStretch, 'firstSeq' | 'lastSeq'>): number =>
+  lastSeq - firstSeq + 1;
 
 const isIn = ({ first, last }: SequenceRange, sequence: number): boolean => sequence >= first && sequence <= last;
 const isPast = (range: SequenceRange | null, sequence: number): boolean => range !== null && sequence > range.last;
