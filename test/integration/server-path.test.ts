@@ -16,8 +16,9 @@ import { startClickHouse } from '../kit/clickhouse.js';
 import type { ClickHouse } from '../kit/clickhouse.js';
 import { startCluster, storeKinds } from '../kit/stores.js';
 import type { TestTarget } from '../kit/stores.js';
-import { run, sampleCapture, temporaryFolder } from './process.js';
+import { run, sampleCapture, start as startProcess, temporaryFolder, until } from './process.js';
 
+const samplePackets = 1932;
 const folders: { path: string; remove(): void }[] = [];
 const temporary = (): string => {
   const folder = temporaryFolder();
@@ -91,6 +92,32 @@ describe('a ClickHouse server', () => {
     expect(again.stderr).toContain('is in the store already');
     expect(again.stderr + embedded.stderr).not.toContain(login.password);
     expect(await allRows({ url: clickhouse.url, ...login })).toEqual(wanted);
+  });
+
+  it('that hangs holds up no end: what is not stored is told, and stored by the next start', async () => {
+    const dataDir = join(temporary(), 'server');
+    let clickhouse = await startClickHouse({ dataDir });
+    ends.push(() => clickhouse.kill());
+    const env = {
+      NETSPECTRA_STORAGE_CLICKHOUSE_URL: clickhouse.url,
+      NETSPECTRA_ENGINE_DRAIN_TIMEOUT: '100ms',
+    };
+    const up = startProcess(['up', '--read', sampleCapture, '--replay', '1', '--listen', '127.0.0.1:0'], { env });
+    await until('it reads', () => /netspectra: serving|API listens/.test(up.stderr()));
+    clickhouse.hang();
+    up.child.kill('SIGTERM');
+    const { code, stderr } = await up.ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^netspectra: the store did not answer within engine.drain_timeout \(0.1 s\): \d+ packets that were read of sample.pcap are not known to be stored; start again with the same files to go on$/m,
+    );
+    await clickhouse.kill();
+    clickhouse = await startClickHouse({ dataDir, port: clickhouse.port });
+    expect(await run(readArgs, { env })).toMatchObject({ code: 0 });
+    const store = await openStore({ url: clickhouse.url }, { migrate: false });
+    const [sum] = rowsOf<{ packets: number }>(await store.query('SELECT sum(packets) AS packets FROM traffic', {}));
+    expect(Number(sum!.packets)).toBe(samplePackets);
+    await store.close();
   });
 
   it('that is not there, or refuses us, ends up with one line and exit code 1', async () => {

@@ -40,6 +40,8 @@ interface ShownProbe {
 const secondMs = 1_000;
 /** Loose: where tests run, other tests run too. */
 const latencyMsMax = 30_000;
+/** Far below the two minutes after which a request to the store is given up. */
+const hungEndMsMax = 20_000;
 const loadPacketsPerSecond = 10_000;
 
 describe.runIf(hasCables)('netspectra up --interface', () => {
@@ -218,7 +220,32 @@ describe.runIf(hasCables)('netspectra up --interface', () => {
     const packets = await cable.send(sampleCapture, { packetsPerSecond: 20_000 });
     await until('it has them', async () => (await up.metric('netspectra_probe_packets_total')) === packets);
     expect(await up.endAnyhow('SIGTERM')).toMatchObject({ code: 1, received: packets, stored: 0 });
-    expect(up.stderr()).toMatch(/"messages":\d+,"msg":"not everything could be stored in time; it is lost"/);
+    expect(up.stderr()).toMatch(/"messages":\d+,"packets":1932,"msg":"not everything could be stored in time; it is lost"/);
+  });
+
+  it('ends in time when the store neither takes rows nor refuses them, and says what is lost', async () => {
+    const clickhouse = await startClickHouse({ dataDir: join(folder.path, 'hangs') });
+    try {
+      const up = await startUp('hangs', {
+        NETSPECTRA_STORAGE_CLICKHOUSE_URL: clickhouse.url,
+        NETSPECTRA_ENGINE_DRAIN_TIMEOUT: '100ms',
+      });
+      clickhouse.hang();
+      const packets = await cable.send(sampleCapture, { packetsPerSecond: 20_000 });
+      await until('it has them', async () => (await up.metric('netspectra_probe_packets_total')) === packets);
+      const query = up.text('/api/v1/flows').catch(() => null); // somebody waits for an answer meanwhile
+      const asked = performance.now();
+      expect(await up.endAnyhow('SIGTERM')).toMatchObject({ code: 1, received: packets, stored: 0 });
+      expect(performance.now() - asked).toBeLessThan(hungEndMsMax);
+      const line = up
+        .stderr()
+        .split('\n')
+        .find((text) => text.includes('not everything could be stored in time'))!;
+      expect(JSON.parse(line)).toMatchObject({ messages: expect.any(Number), packets });
+      await query;
+    } finally {
+      await clickhouse.kill();
+    }
   });
 
   it('tells of an interface that is down or deleted, and goes on', async () => {

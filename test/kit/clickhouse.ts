@@ -31,6 +31,8 @@ export interface ClickHouse {
   requests(): Promise<Seen[]>;
   /** Statements that the engine works on. */
   running(): Promise<number>;
+  /** It hangs: connections are taken, nothing is answered. `kill` ends it. */
+  hang(): void;
   /** End it as an administrator would; resolves when its folder is free. */
   stop(): Promise<void>;
   /** End it as a power cut would. */
@@ -86,6 +88,7 @@ export async function startClickHouse(options: ClickHouseOptions): Promise<Click
     fail: async (...faults) => void (await control('faults', faults)),
     requests: async () => (await control('requests')) as Seen[],
     running: async () => (await control('running')) as number,
+    hang: () => void child.kill('SIGSTOP'),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };

@@ -13,7 +13,7 @@ import { openConfiguredEnrichment } from './enrichment.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { stopSignals, version } from './process.js';
 import { openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
-import { openConfiguredStore, serviceOf } from './service.js';
+import { openConfiguredStore, serviceOf, storeEndMilliseconds } from './service.js';
 
 export interface ApiOptions {
   config?: string;
@@ -45,6 +45,7 @@ export async function serveApi(options: ApiOptions): Promise<number> {
       realtime.close();
       throw error;
     });
+    let givingUp: NodeJS.Timeout | undefined;
     try {
       const metrics = new Registry();
       registerProcessMetrics(metrics, version);
@@ -62,6 +63,8 @@ export async function serveApi(options: ApiOptions): Promise<number> {
         logger.info({ address, store: store.location }, 'API listens');
         process.stderr.write(`netspectra: serving ${address} (API reference: ${address}/docs); Ctrl-C ends\n`);
         await stop.asked;
+        // A server that does not answer holds up no end: requests are answered, if only that it failed.
+        givingUp = setTimeout(() => void store.abandon(), storeEndMilliseconds);
         await api.stop();
       } finally {
         await close();
@@ -69,6 +72,7 @@ export async function serveApi(options: ApiOptions): Promise<number> {
     } finally {
       realtime.close();
       await store.close();
+      clearTimeout(givingUp);
     }
   } finally {
     enrichment.close();

@@ -128,7 +128,11 @@ async function end(): Promise<void> {
     return running.length === partitions && running.every(({ state }) => state.unread === 0);
   };
   while (!isRead() && performance.now() < deadline) await delay(emptyMs);
-  await engine.stop(Math.max(0, deadline - performance.now()));
+  const leftMs = Math.max(0, deadline - performance.now());
+  // A store that neither takes rows nor refuses them would be waited for beyond that.
+  const givingUp = setTimeout(() => store.giveUp(), leftMs);
+  await engine.stop(leftMs);
+  clearTimeout(givingUp);
   clearInterval(telling);
   tellState();
   post({ kind: 'ended', left: unpublished + (await waiting()) });

@@ -12,6 +12,9 @@ import { openApiBus, registerApiBusMetrics } from './api-bus.js';
 import type { ProbeSignals } from './api-bus.js';
 import { version } from './process.js';
 
+/** When a process ends, what still waits for the store may wait so long: requests under way, rows beside the source's. */
+export const storeEndMilliseconds = 5_000;
+
 /** The server of the configuration. */
 export function serverOptions({ storage }: Config): ServerOptions {
   const { url, user, password, database, cluster, sharded, tls } = storage.clickhouse;

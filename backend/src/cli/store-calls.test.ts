@@ -76,6 +76,14 @@ describe('a store of another thread', () => {
     expect(written).toEqual(['row\n']);
   });
 
+  it('that does not answer is waited for until it is given up', async () => {
+    const silent = new StoreCaller<string>(() => {});
+    const asked = [silent.write(flushOf('row\n')), silent.position('p', 7n, 3)];
+    silent.giveUp();
+    for (const one of asked) await expect(one).rejects.toThrow('did not answer in time');
+    await expect(silent.position('p', 7n, 3)).rejects.toThrow('did not answer in time');
+  });
+
   it('says what it has, and why it does not', async () => {
     expect(await Promise.all([caller.position('p', 7n, 3), caller.position('q', 8n, 4)])).toEqual(['p 7 3', 'q 8 4']);
     await expect(caller.position('away', 1n, 0)).rejects.toThrow('no answer');

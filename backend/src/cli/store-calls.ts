@@ -32,6 +32,7 @@ export class StoreCaller<Position> implements Writer {
   /** flushes that went over, by their blocks: a flush that is tried again has the same ones */
   private readonly sent = new WeakMap<Flush['blocks'], number>();
   private numbers = 0;
+  private isOver = false;
 
   constructor(private readonly post: (call: StoreCall, transfer?: ArrayBuffer[]) => void) {}
 
@@ -61,6 +62,12 @@ export class StoreCaller<Position> implements Writer {
     this.waiting.get(answer.number)?.(answer);
   }
 
+  /** Wait for no answer any more, now or later: whoever asks is told so. */
+  giveUp(): void {
+    this.isOver = true;
+    for (const number of [...this.waiting.keys()]) this.hear(overAnswer(number));
+  }
+
   async close(): Promise<void> {}
 
   private next(): number {
@@ -71,12 +78,20 @@ export class StoreCaller<Position> implements Writer {
     const answer = await new Promise<StoreAnswer<Position>>((resolve) => {
       this.waiting.set(number, resolve);
       post();
+      if (this.isOver) resolve(overAnswer(number));
     });
     this.waiting.delete(number);
     if (answer.error !== null) throw new Error(answer.error);
     return answer;
   }
 }
+
+const overAnswer = (number: number): StoreAnswer<never> => ({
+  kind: 'answer',
+  number,
+  error: 'the store did not answer in time',
+  position: null,
+});
 
 export interface StoreSide<Position> {
   readonly writer: Writer;

@@ -56,6 +56,9 @@ export class FileSource implements UpSource {
   private file = '';
   private finished = false;
   private stopping = false;
+  private givingUp: NodeJS.Timeout | undefined;
+  private gaveUp = false;
+  private store: Store | null = null;
 
   constructor(
     private readonly config: Config,
@@ -119,9 +122,18 @@ export class FileSource implements UpSource {
   /** @returns exit code 0, or 3 when a capture was damaged */
   async run(parts: SourceParts): Promise<number> {
     let exitCode = 0;
-    for (const file of this.options.files) {
-      if (this.stopping) break;
-      if (await this.readOne(file, parts)) exitCode = 3;
+    this.store = parts.store;
+    try {
+      for (const file of this.options.files) {
+        if (this.stopping) break;
+        if (await this.readOne(file, parts)) exitCode = 3;
+      }
+    } catch (error) {
+      if (!this.gaveUp) throw error;
+      this.tellUnstored();
+      exitCode = 1;
+    } finally {
+      clearTimeout(this.givingUp);
     }
     this.finished = true;
     return exitCode;
@@ -129,12 +141,31 @@ export class FileSource implements UpSource {
 
   stop(): void {
     this.stopping = true;
+    this.givingUp = setTimeout(() => this.giveUp(), this.config.engine.drain_timeout * 1000);
     if (this.current) this.current.stop();
     else this.options.standardInput?.destroy(); // its first bytes may be waited for
   }
 
   async close(): Promise<void> {
     this.options.standardInput?.destroy();
+  }
+
+  /** The store had its time. The embedded one is waited for: it answers, however long it takes. */
+  private giveUp(): void {
+    if (this.store?.kind !== 'server') return;
+    this.gaveUp = true;
+    void this.store.abandon();
+  }
+
+  private tellUnstored(): void {
+    const read = this.read + (this.current?.progress().packets ?? 0);
+    const packets = read - this.stored.packets;
+    const { drain_timeout: seconds } = this.config.engine;
+    process.stderr.write(
+      `netspectra: the store did not answer within engine.drain_timeout (${seconds} s): ${packets} packets that were read of ` +
+        `${this.file} are not known to be stored; ` +
+        (this.options.files.includes('-') ? 'they are lost\n' : 'start again with the same files to go on\n'),
+    );
   }
 
   private get limitsSoFar(): Record<string, number> {

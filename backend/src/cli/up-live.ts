@@ -189,7 +189,9 @@ export class LiveSource implements UpSource {
       this.logger.info({ received, kernelDropped, filtered, publishDropped, stored }, 'capture ended');
       if (failure) throw failure.error;
       if (left === 0) return 0;
-      this.logger.warn({ messages: left }, 'not everything could be stored in time; it is lost');
+      const packets = received - kernelDropped - filtered - publishDropped - stored;
+      this.logger.warn({ messages: left, packets }, 'not everything could be stored in time; it is lost');
+      void store.abandon(); // nobody waits for these rows any more
       return 1;
     } finally {
       clearInterval(telling);

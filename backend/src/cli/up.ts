@@ -25,7 +25,7 @@ import type { ViewState } from './live-view.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { stopSignals, version } from './process.js';
 import { beatRegularly, openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
-import { openConfiguredStore, serviceOf } from './service.js';
+import { openConfiguredStore, serviceOf, storeEndMilliseconds } from './service.js';
 import { takeStandardInput } from './standard-input.js';
 import { FileSource } from './up-files.js';
 import { LiveSource } from './up-live.js';
@@ -185,6 +185,9 @@ async function serve(
     stopping = true;
     source.stop();
   });
+  let givingUp: NodeJS.Timeout | undefined;
+  /** What is under way may end; a store that does not answer holds nothing up. */
+  const giveUpLater = (): void => void (givingUp ??= setTimeout(() => void store.abandon(), storeEndMilliseconds));
   const self = { address, headers: guard.ownHeaders };
   const timer = view.active ? setInterval(() => void drawView(view, api, source, self), 1000) : null;
   const serving = `serving ${address} (API reference: ${address}/docs); Ctrl-C ends`;
@@ -192,6 +195,7 @@ async function serve(
     process.stderr.write(`netspectra: capturing ${config.capture.interfaces.join(', ')}, ${serving}\n`);
   try {
     const exitCode = await source.run({ store, writer });
+    if (stopping) giveUpLater();
     if (view.active) await drawView(view, api, source, self);
     if (!options.once && !stopping) {
       if (!view.active) process.stderr.write(`netspectra: ${serving}\n`);
@@ -202,9 +206,12 @@ async function serve(
     if (timer) clearInterval(timer);
     stopBeating();
     stop.release();
+    giveUpLater();
     await api.stop();
     await close();
     await writers.close();
+    await store.close();
+    clearTimeout(givingUp);
   }
 }
 

@@ -41,6 +41,7 @@ export const defaultLimits: StoreLimits = { queryTimeoutMs: 30_000, queryMemoryB
 
 const rowsMaxDefault = 1_000_000;
 const killRepeatMs = 50;
+const abandonRepeatMs = 50;
 const resultBytesMax = 512 * 1024 ** 2;
 
 /**
@@ -244,6 +245,16 @@ export class ClientStore implements Store {
       await this.backend.close();
     })();
     return this.closing;
+  }
+
+  async abandon(): Promise<void> {
+    const closed = this.close();
+    // More than one round: a connection that goes makes room for a request that waited for one.
+    while (this.kind === 'server' && this.running.size > 0) {
+      await this.backend.close();
+      await Promise.race([Promise.all([...this.running]), delay(abandonRepeatMs)]);
+    }
+    await closed;
   }
 
   private track<T>(work: () => Promise<T>): Promise<T> {

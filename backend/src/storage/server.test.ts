@@ -92,6 +92,26 @@ describe('a ClickHouse server as the store', () => {
     await store.close();
   });
 
+  it('that hangs is given up at once when nobody waits for it any more', async () => {
+    const folder = temporaryDataDir();
+    const server = await startClickHouse({ dataDir: folder.path });
+    try {
+      const store = await openStore({ url: server.url });
+      server.hang();
+      // More than there are connections: some wait for one.
+      const asked = Array.from({ length: 40 }, (_, i) => (i % 2 ? store.query('SELECT 1') : store.command('SELECT 1')));
+      const found = Promise.allSettled(asked);
+      await store.abandon();
+      expect((await found).map((one) => one.status === 'rejected' && one.reason.code)).toEqual(
+        asked.map(() => 'NS_STORE_UNAVAILABLE'),
+      );
+      await expect(store.query('SELECT 1')).rejects.toMatchObject({ code: 'NS_STORE_CLOSED' });
+    } finally {
+      await server.kill();
+      folder.remove();
+    }
+  });
+
   it('whose answer is cut short, or comes from something in between, is unavailable', async () => {
     const store = await place.open({ migrate: false });
     for (const fault of [

@@ -74,6 +74,11 @@ export interface Store {
   ping(): Promise<void>;
   /** Wait for what is running, then let go of the folder or the connections. Later calls fail with NS_STORE_CLOSED. */
   close(): Promise<void>;
+  /**
+   * Close, and do not wait for a server that does not answer: what is asked of it fails, stored or not. The embedded engine
+   * is waited for all the same; it ends by itself.
+   */
+  abandon(): Promise<void>;
 }
 
 /** A result as one object a row, for small results. */
