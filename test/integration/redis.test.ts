@@ -1,8 +1,8 @@
 /** Real-time state in a real Redis: sums, repeated flushes, expiry, kills, refusals. */
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RedisState } from '../../backend/src/realtime/index.js';
 import { InProcessState } from '../../backend/src/realtime/in-process.js';
+import { RedisState } from '../../backend/src/realtime/redis-state.js';
 import { summariseFlush } from '../../backend/src/realtime/summary.js';
 import { makeFlush } from '../../backend/src/storage/testing.js';
 import { makeAuthority } from '../kit/certificates.js';

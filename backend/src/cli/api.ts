@@ -13,7 +13,8 @@ import { openConfiguredEnrichment } from './enrichment.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { stopSignals, version } from './process.js';
 import { openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
-import { openConfiguredStore, serviceOf, storeEndMilliseconds } from './service.js';
+import { serviceOf } from './service.js';
+import { openConfiguredStore, storeEndMilliseconds } from './store.js';
 
 export interface ApiOptions {
   config?: string;

@@ -4,7 +4,7 @@ import { taskSchemas } from '../engine/tasks/index.js';
 import { layoutOf, schemaScript } from '../storage/index.js';
 import { accessConfig } from './access.js';
 import { version } from './process.js';
-import { serverOptions } from './service.js';
+import { serverOptions } from './store.js';
 
 /** Says every mistake on a line of its own. @returns exit code 0 or 2 */
 export async function checkConfig(path: string | undefined): Promise<number> {

@@ -24,7 +24,7 @@ import { openConfiguredBus } from './bus.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
 import { flushWriterOptions, liveLatencyMs, processorOptions, workerLimits } from './engine-work.js';
 import { beatRegularly, openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
-import { openMigratedStore } from './service.js';
+import { openMigratedStore } from './store.js';
 import { openWriters } from './writers.js';
 
 export interface EngineThreadData {

@@ -20,7 +20,7 @@ import { EngineThreads } from './engine-threads.js';
 import { openConfiguredEnrichment } from './enrichment.js';
 import { registerEnrichmentMetrics, registerProcessMetrics } from './metrics.js';
 import { stopSignals, version } from './process.js';
-import { openConfiguredStore } from './service.js';
+import { openConfiguredStore } from './store.js';
 import { serveStatus } from './status-http.js';
 
 export interface EngineCommandOptions {

@@ -4,8 +4,8 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config/index.js';
 import { UserError } from '../errors.js';
-import { Realtime, RedisState } from '../realtime/index.js';
-import type { EngineBeat } from '../realtime/index.js';
+import { Realtime } from '../realtime/index.js';
+import type { EngineBeat, RedisState } from '../realtime/index.js';
 import { counted, gauged } from './metrics.js';
 
 /** Three fit into the time after which an engine counts as gone. */
@@ -39,6 +39,8 @@ export async function openConfiguredRealtime(config: Config, logger: Logger, eng
       ...text('redis.tls.cert_file', tls.cert_file, 'cert'),
       ...text('redis.tls.key_file', tls.key_file, 'key'),
     };
+    // Loaded where it is wanted: the client takes 4 MB in every thread.
+    const { RedisState } = await import('../realtime/redis-state.js');
     redis = new RedisState({ url, user, password, prefix, tls: files, log: logger });
     await redis.tried;
   }
