@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { createNatsRecords } from '@netspectra/collector/bus';
+import { shrinkHeap } from '@netspectra/collector/probe';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
@@ -125,6 +126,7 @@ port.on('message', (request: EngineThreadRequest) => {
       void end();
   }
 });
+await shrinkHeap();
 worker.start();
 const unwatchBuffers = watchBuffers();
 const stopBeating = realtime.redis ? beatRegularly(realtime, beat) : () => {};

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import type { BusErrorCode } from '@netspectra/collector/bus';
-import { shareOneArena } from '@netspectra/collector/probe';
+import { shareOneArena, shrinkHeap } from '@netspectra/collector/probe';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -85,6 +85,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
   const count = config.engine.workers || availableParallelism();
   const giveBack = await shareOneArena(); // before there are threads
   const enrichment = await openConfiguredEnrichment(config, logger);
+  await shrinkHeap();
   const threads = new EngineThreads(
     Array.from({ length: count }, (_, index) => ({
       config,

@@ -6,4 +6,5 @@ export type { CaptureAction, CaptureRule } from './capture-plan.js';
 export { publishFile, type FileProbeOptions, type FileReport } from './file-probe.js';
 export { payloadModes, type PayloadMode } from './payload-picker.js';
 export { shareOneArena, type GiveBack } from './malloc.js';
+export { shrinkHeap } from './shrink-heap.js';
 export { createProbe, type Probe, type ProbeDeps, type ProbeLog, type ProbeOptions, type RingState } from './probe.js';

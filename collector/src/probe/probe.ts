@@ -17,6 +17,7 @@ import type { QueuedMessage } from './message-queue.js';
 import type { ThreadData, ThreadMessage } from './probe-thread.js';
 import { Scavenger } from './scavenger.js';
 import { Phase, SharedControl } from './shared-control.js';
+import { shrinkHeap } from './shrink-heap.js';
 
 export interface ProbeOptions extends Omit<CaptureOptions, 'epoch' | 'source'> {
   readonly interfaces: readonly string[];
@@ -130,6 +131,7 @@ class CapturingProbe implements Probe {
   async start(): Promise<void> {
     const { interfaces, ringsPerInterface } = this.options;
     const giveBack = await shareOneArena();
+    await shrinkHeap(); // before threads add theirs
     try {
       for (const name of interfaces) {
         const group = ringsPerInterface > 1 ? { fanout: { id: randomBytes(2).readUInt16LE(0) } } : {};
@@ -145,7 +147,7 @@ class CapturingProbe implements Probe {
       await this.publisher.close(0);
       throw error;
     }
-    this.scavenger.collectAll();
+    await shrinkHeap();
     this.giveBackTimer = setInterval(giveBack, giveBackMilliseconds).unref();
     // All rings of a group are there: none of them sees another's packets.
     for (const { control } of this.all) control.phase = Phase.Capture;

@@ -28,11 +28,6 @@ export class Scavenger {
     this.collect = runInNewContext('gc') as Collect;
   }
 
-  /** Collect everything now: what starting has left. */
-  collectAll(): void {
-    this.collect({ type: 'major' });
-  }
-
   /** So many bytes of messages are not needed any more, or soon will not be. */
   count(bytes: number): void {
     this.sinceMinor += bytes;
