@@ -29,9 +29,9 @@ export class RowWriter {
   private length = 0;
   private column = 0;
   private readonly columnCount: number;
-  private readonly enricher: Enricher | null;
+  /** what knows about addresses; null: nothing is known */
+  enricher: Enricher | null;
 
-  /** @param enricher what knows about addresses; null: nothing is known */
   constructor(table: TableName, enricher: Enricher | null = null) {
     this.enricher = enricher;
     this.table = table;
@@ -256,11 +256,17 @@ export class RowWriter {
 /** A partition's row writers, one per table, made when first used. */
 export class RowSink {
   private readonly writers = new Map<TableName, RowWriter>();
-  private readonly enricher: Enricher | null;
+  private enricher: Enricher | null;
 
   /** @param enricher what knows about addresses; null: nothing is known */
   constructor(enricher: Enricher | null = null) {
     this.enricher = enricher;
+  }
+
+  /** From now on rows say what this one knows. */
+  enrich(enricher: Enricher): void {
+    this.enricher = enricher;
+    for (const writer of this.writers.values()) writer.enricher = enricher;
   }
 
   table(name: TableName): RowWriter {

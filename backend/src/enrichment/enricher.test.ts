@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mmdb } from '../../../test/kit/mmdb.js';
-import { Enricher } from './enricher.js';
+import { Enricher, sharedEnricher } from './enricher.js';
 import type { EnrichmentData, NetworkConfig } from './enricher.js';
 import { addressBytes, sharedBytes, words } from './testing.js';
 
@@ -152,5 +152,19 @@ describe('an enricher', () => {
     expect(damagedRecords).toBeGreaterThan(0);
     enricher.load({ networks: [], country, asn: null });
     expect(enricher.counters.damagedRecords).toBe(damagedRecords);
+  });
+
+  it('is one for all who have the same data, and each of them tells what no other has told', () => {
+    const data = { networks: [], country, asn: null };
+    const enricher = sharedEnricher(data);
+    expect(sharedEnricher(data)).toBe(enricher);
+    expect(sharedEnricher({ ...data })).not.toBe(enricher);
+    placeOf(enricher, '5.1.1.1');
+    expect(enricher.takeCounters().misses).toBe(1);
+    placeOf(enricher, '5.1.1.2');
+    placeOf(enricher, '5.1.1.3');
+    expect(enricher.takeCounters().misses).toBe(2);
+    expect(enricher.takeCounters().misses).toBe(0);
+    expect(enricher.counters.misses).toBe(3);
   });
 });

@@ -1,5 +1,5 @@
 /** Enrichment: what is known about addresses (docs/enrichment.md). */
-export { Enricher } from './enricher.js';
+export { Enricher, sharedEnricher } from './enricher.js';
 export type { EnrichmentData } from './enricher.js';
 export { openEnrichment } from './source.js';
 export type { EnrichmentLog, EnrichmentSource } from './source.js';

@@ -4,8 +4,8 @@
  */
 import { Defragmenter, DefragmentResult } from '@netspectra/collector/decode';
 import { Layer, PacketBatch } from '@netspectra/proto';
-import { Enricher } from '../../enrichment/index.js';
-import type { EnrichmentData } from '../../enrichment/index.js';
+import { sharedEnricher } from '../../enrichment/index.js';
+import type { Enricher, EnrichmentData } from '../../enrichment/index.js';
 import type { RowBlock } from '../../tables/index.js';
 import { Accounting, mergeAccounting } from '../accounting.js';
 import type { AccountingReport, Time } from '../accounting.js';
@@ -111,7 +111,8 @@ export class PacketProcessor {
   private readonly applications: ApplicationTracker;
   private readonly tasks: { readonly type: string; readonly task: Task }[];
   private readonly rows: RowSink;
-  private readonly enricher: Enricher | null;
+  private enricher: Enricher | null;
+  private readonly enrichmentLimits = { damaged: 0, dropped: 0, forgotten: 0 };
   private readonly accounting = new Accounting();
   private readonly conversations: Conversations;
   private readonly single: PacketSelection;
@@ -129,7 +130,7 @@ export class PacketProcessor {
       windowSeconds: options.windows ? options.flowWindowSeconds : 0,
       idleTimeoutSeconds: options.windows ? options.idleTimeoutSeconds : 0,
     });
-    this.enricher = options.enrichment ? new Enricher(options.enrichment) : null;
+    this.enricher = options.enrichment ? sharedEnricher(options.enrichment) : null;
     this.rows = new RowSink(this.enricher);
     const context: TaskContext = {
       flowTable: this.flowTable,
@@ -203,6 +204,7 @@ export class PacketProcessor {
     this.flowTable.flush();
     this.applications.flush();
     for (const { task } of this.tasks) task.flush();
+    this.countEnrichment();
     const accounting = this.takeAccounting();
     writeProbeStats(this.rows, accounting, {
       ...position,
@@ -219,7 +221,21 @@ export class PacketProcessor {
 
   /** From now on rows say this about addresses. */
   enrich(data: EnrichmentData): void {
-    this.enricher?.load(data);
+    if (!this.enricher) return;
+    const enricher = sharedEnricher(data);
+    this.countEnrichment();
+    this.enricher = enricher;
+    this.rows.enrich(enricher);
+  }
+
+  /** What the enricher met since anybody of this thread asked. */
+  private countEnrichment(): void {
+    const counters = this.enricher?.takeCounters();
+    if (!counters) return;
+    const { enrichmentLimits: limits } = this;
+    limits.damaged += counters.damagedRecords;
+    limits.dropped += counters.droppedRecords;
+    limits.forgotten += counters.resets;
   }
 
   /** What of other partitions ended up here (put together from fragments); taken out of this one's tables. */
@@ -273,7 +289,7 @@ export class PacketProcessor {
   get limits(): LimitCounters {
     const fragments = this.defragmenter.counters;
     const applications = this.applications.counters();
-    const enrichment = this.enricher?.counters;
+    const { enrichmentLimits: enrichment } = this;
     return {
       flows_folded: this.flowTable.foldedFlows,
       late_packets: this.flowTable.latePackets,
@@ -285,9 +301,9 @@ export class PacketProcessor {
       tcp_stream_gaps: applications.streamGaps,
       tcp_stream_limit_hits: applications.streamLimitHits,
       sketch_packets_misplaced: this.tasks.reduce((sum, { task }) => sum + (task.misplacedPackets ?? 0), 0),
-      enrichment_records_damaged: enrichment?.damagedRecords ?? 0,
-      enrichment_records_dropped: enrichment?.droppedRecords ?? 0,
-      enrichment_places_forgotten: enrichment?.resets ?? 0,
+      enrichment_records_damaged: enrichment.damaged,
+      enrichment_records_dropped: enrichment.dropped,
+      enrichment_places_forgotten: enrichment.forgotten,
     };
   }
 

@@ -30,3 +30,5 @@ export { keyText, keyWords } from './key-text.js';
 export type { KeyKind } from './key-text.js';
 export { SuperSpreaders } from './super-spreaders.js';
 export type { Spreader } from './super-spreaders.js';
+export { SlotPools } from './slot-pool.js';
+export type { SlotPool } from './slot-pool.js';

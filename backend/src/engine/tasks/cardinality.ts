@@ -16,6 +16,7 @@ import {
   DistinctCounter,
   HyperLogLog,
   SketchWindows,
+  SlotPools,
   SuperSpreaders,
   flowDeltasOf,
   keyText,
@@ -24,7 +25,7 @@ import {
   mergeDistinct,
   sketchSlots,
 } from '../sketches/index.js';
-import type { DeltaSide, DistinctState, Estimate, FlowDeltas } from '../sketches/index.js';
+import type { DeltaSide, DistinctState, Estimate, FlowDeltas, SlotPool } from '../sketches/index.js';
 import { defineTask } from '../task.js';
 import type { Task, TaskContext } from '../task.js';
 
@@ -97,6 +98,8 @@ const schema = Type.Object(
   { additionalProperties: false, description: 'distinct counts of addresses and ports, and super-spreaders' },
 );
 
+type Options = Static<typeof schema>;
+
 export interface CardinalityReport {
   /** keys per subject, with bounds */
   cardinality: Partial<Record<CardinalitySubject, Estimate>>;
@@ -132,20 +135,37 @@ interface Slot {
   readonly spreaders: readonly SuperSpreaders[];
 }
 
+function createSlot(options: Options): Slot {
+  const { precision, spreaders, spreader_keys: keys, spreader_precision: keyPrecision, subjects } = options;
+  return {
+    packets: 0,
+    sketches: cardinalitySubjects.map((subject) =>
+      subjects.includes(subject) ? new HyperLogLog(precision) : undefined,
+    ),
+    portsSeen: new Uint8Array(2 * ports),
+    spreaders: spreaders.map(() => new SuperSpreaders(keys, keyPrecision)),
+  };
+}
+
+const pools = new SlotPools(createSlot);
+
 class CardinalityTask implements Task<CardinalityReport> {
-  private readonly options: Static<typeof schema>;
+  private readonly options: Options;
   private readonly context: TaskContext;
   private readonly deltas: FlowDeltas;
   private readonly windows: SketchWindows;
   private readonly slots: (Slot | undefined)[] = new Array<undefined>(sketchSlots).fill(undefined);
+  private readonly pool: SlotPool<Slot>;
   /** the whole run, by index in cardinalitySubjects; only with context.report */
   private readonly totals: (DistinctCounter | undefined)[];
-  /** the whole run's ports, as in a slot */
-  private readonly portsSeen = new Uint8Array(2 * ports);
+  /** the whole run's ports, as in a slot; only with context.report */
+  private readonly portsSeen: Uint8Array;
 
-  constructor(options: Static<typeof schema>, context: TaskContext) {
+  constructor(options: Options, context: TaskContext) {
     this.options = options;
     this.context = context;
+    this.pool = pools.of(options);
+    this.portsSeen = new Uint8Array(context.report ? 2 * ports : 0);
     this.windows = new SketchWindows(
       context.sketchWindowSeconds,
       (closed) => this.close(closed),
@@ -208,7 +228,7 @@ class CardinalityTask implements Task<CardinalityReport> {
       const number = windows.slot(seconds[from]!, client.packets[from]! + server.packets[from]!);
       let to = from + 1;
       while (to < count && windows.holds(number, seconds[to]!)) to += 1;
-      this.countWindow((this.slots[number] ??= this.createSlot()), deltas, from, to);
+      this.countWindow((this.slots[number] ??= this.pool.take()), deltas, from, to);
       from = to;
     }
   }
@@ -257,18 +277,6 @@ class CardinalityTask implements Task<CardinalityReport> {
     }
   }
 
-  private createSlot(): Slot {
-    const { precision, spreaders, spreader_keys: keys, spreader_precision: keyPrecision, subjects } = this.options;
-    return {
-      packets: 0,
-      sketches: cardinalitySubjects.map((subject) =>
-        subjects.includes(subject) ? new HyperLogLog(precision) : undefined,
-      ),
-      portsSeen: new Uint8Array(2 * ports),
-      spreaders: spreaders.map(() => new SuperSpreaders(keys, keyPrecision)),
-    };
-  }
-
   /** The whole run's ports of a subject. */
   private portTotal(subject: number): DistinctCounter {
     const total = new DistinctCounter(this.options.precision, ports);
@@ -299,6 +307,8 @@ class CardinalityTask implements Task<CardinalityReport> {
     });
     slot.portsSeen.fill(0);
     slot.packets = 0;
+    this.slots[number] = undefined;
+    this.pool.give(slot);
   }
 
   private row(

@@ -19,6 +19,7 @@ import {
   CountMin,
   HeavyKeys,
   SketchWindows,
+  SlotPools,
   capacityMax,
   capacityMin,
   counterFields,
@@ -37,7 +38,7 @@ import {
   mergeHeavyKeys,
   sketchSlots,
 } from '../sketches/index.js';
-import type { DeltaSide, FlowDeltas, HeavyKeysState, KeyKind } from '../sketches/index.js';
+import type { DeltaSide, FlowDeltas, HeavyKeysState, KeyKind, SlotPool } from '../sketches/index.js';
 import { defineTask } from '../task.js';
 import type { Task, TaskContext } from '../task.js';
 
@@ -94,6 +95,8 @@ const schema = Type.Object(
   },
   { additionalProperties: false, description: 'heaviest addresses, ports, protocols and pairs' },
 );
+
+type Options = Static<typeof schema>;
 
 /** One of the heaviest keys. Truth in bytes is in [lower, upper]; `bytes` and `packets` are the upper bounds. */
 export interface TopEntry {
@@ -226,21 +229,38 @@ function exactState(
   return { width: 1, size, words, counters, evictedBytes: 0, evictedPackets: 0 };
 }
 
+function createSlot({ subjects, candidates, depth, log2_width: log2Width, sketches: written }: Options): Slot {
+  const sketches: Slot['sketches'] = {};
+  if (written) for (const subject of subjects) sketches[subject] = new CountMin(depth, log2Width);
+  return {
+    tables: tableSubjects.map((subject) =>
+      subjects.includes(subject) ? new HeavyKeys(keyWords[kinds[subject]], candidates, sketches[subject]) : undefined,
+    ),
+    ports: new PortCounts(),
+    protocols: new Float64Array(protocols * 2),
+    sketches,
+  };
+}
+
+const pools = new SlotPools(createSlot);
+
 class FrequencyTask implements Task<FrequencyReport> {
-  private readonly options: Static<typeof schema>;
+  private readonly options: Options;
   private readonly context: TaskContext;
   private readonly deltas: FlowDeltas;
   private readonly windows: SketchWindows;
   private readonly slots: (Slot | undefined)[] = new Array<undefined>(sketchSlots).fill(undefined);
+  private readonly pool: SlotPool<Slot>;
   /** the whole run when windows come and go */
   private readonly totals: Partial<Record<FrequencySubject, HeavyKeys>> = {};
   /** sender and receiver of a block's flows, and the hashes of both together */
   private readonly pairs = new Uint32Array(deltaRows * 8);
   private readonly pairHashes = new Int32Array(deltaRows * 2);
 
-  constructor(options: Static<typeof schema>, context: TaskContext) {
+  constructor(options: Options, context: TaskContext) {
     this.options = options;
     this.context = context;
+    this.pool = pools.of({ ...options, sketches: options.sketches && context.windows });
     this.windows = new SketchWindows(
       context.sketchWindowSeconds,
       (closed) => this.close(closed),
@@ -342,23 +362,7 @@ class FrequencyTask implements Task<FrequencyReport> {
   }
 
   private slot(number: number): Slot {
-    return (this.slots[number] ??= this.createSlot());
-  }
-
-  private createSlot(): Slot {
-    const { subjects, candidates, depth, log2_width: log2Width } = this.options;
-    const sketches: Slot['sketches'] = {};
-    if (this.context.windows && this.options.sketches) {
-      for (const subject of subjects) sketches[subject] = new CountMin(depth, log2Width);
-    }
-    return {
-      tables: tableSubjects.map((subject) =>
-        subjects.includes(subject) ? new HeavyKeys(keyWords[kinds[subject]], candidates, sketches[subject]) : undefined,
-      ),
-      ports: new PortCounts(),
-      protocols: new Float64Array(protocols * 2),
-      sketches,
-    };
+    return (this.slots[number] ??= this.pool.take());
   }
 
   /** A copy of what a slot holds of a subject. */
@@ -396,6 +400,8 @@ class FrequencyTask implements Task<FrequencyReport> {
     for (const table of slot.tables) table?.reset();
     slot.ports.reset();
     slot.protocols.fill(0);
+    this.slots[number] = undefined;
+    this.pool.give(slot);
   }
 
   private topRows(start: number, seconds: number, subject: FrequencySubject, state: HeavyKeysState): void {
