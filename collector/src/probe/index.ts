@@ -4,7 +4,7 @@ export type { CaptureReport, RuleSet } from './capture-loop.js';
 export { CapturePlan, CapturePlanError, captureRuleLimits } from './capture-plan.js';
 export type { CaptureAction, CaptureRule } from './capture-plan.js';
 export { publishFile, type FileProbeOptions, type FileReport } from './file-probe.js';
-export { payloadModes, type PayloadMode } from './payload-picker.js';
+export { PayloadPicker, payloadModes, type PayloadMode } from './payload-picker.js';
 export { shareOneArena, type GiveBack } from './malloc.js';
 export { shrinkHeap } from './shrink-heap.js';
 export { createProbe, type Probe, type ProbeDeps, type ProbeLog, type ProbeOptions, type RingState } from './probe.js';

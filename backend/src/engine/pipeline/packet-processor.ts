@@ -143,7 +143,7 @@ export class PacketProcessor {
       report: options.report,
       reportTop: options.reportTop,
     };
-    this.applications = new ApplicationTracker(context);
+    this.applications = new ApplicationTracker(context, { countTlsFrames: options.report });
     this.tasks = options.tasks.map(({ type, options: taskOptions }) => {
       const taskType = taskTypes.get(type);
       if (!taskType) throw new Error(`no task type '${type}'`);

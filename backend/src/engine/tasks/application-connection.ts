@@ -253,11 +253,13 @@ export class Connection implements HttpHandler, TlsHandler {
   /**
    * A side of a TLS connection that waits for nothing: bytes to its next record, -1 when it has not begun; null when it
    * is in the middle of something (or no TLS).
+   * @param lostToo 0 for one that has lost the records' borders
    */
-  tlsRemaining(side: number): number | null {
+  tlsRemaining(side: number, lostToo: boolean): number | null {
     const { stream, parser } = this.sides[side]!;
     if (!(parser instanceof TlsParser) || stream.closed || stream.waiting) return null;
     if (!stream.started) return -1;
+    if (lostToo && parser.lost) return 0;
     return parser.remaining < 0 ? null : parser.remaining;
   }
 

@@ -69,7 +69,12 @@ export function framesOf(file: Uint8Array): TestFrame[] {
 /** Everything that dns, http and tls make of the frames. */
 export function analyzeFrames(
   frames: readonly TestFrame[],
-  options: ApplicationOptions & { readonly windows?: boolean; readonly names_max?: number } = {},
+  options: ApplicationOptions & {
+    readonly windows?: boolean;
+    readonly names_max?: number;
+    /** how many of a row's payload bytes the engine gets; all without it */
+    readonly pick?: (batch: PacketBatch, row: number) => number;
+  } = {},
 ): ApplicationResult {
   const rows = new RowSink();
   const context: TaskContext = {
@@ -123,6 +128,8 @@ export function analyzeFrames(
       );
       at += frame.bytes.length;
     }
+    const { pick } = options;
+    if (pick) for (let row = 0; row < batch.count; row += 1) batch.payloadLength[row] = pick(batch, row);
     let selected = 0;
     for (let row = 0; row < batch.count; row += 1) {
       if ((batch.layers[row]! & Layer.Fragment) !== 0 && defragmenter.add(batch, row)) {

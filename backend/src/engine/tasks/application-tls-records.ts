@@ -94,4 +94,46 @@ export class TlsRecords {
     words[at + 2] = header;
     return touched ? RecordsResult.Touched : RecordsResult.Untouched;
   }
+
+  /**
+   * A segment with payload of a connection whose records nobody counts: only another ClientHello is of interest, where
+   * the segment begins with records. Arguments as `follow`.
+   * @param known `set` or `watch` was called for this side
+   * @returns Parse: one may begin here; the side is set to the segment's begin
+   */
+  watch(
+    flow: number,
+    direction: number,
+    known: boolean,
+    sequence: number,
+    length: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): RecordsResult {
+    const last = (sequence + length) | 0;
+    if (!known) this.set(flow, direction, sequence, 0);
+    const at = flow * wordsPerFlow + direction;
+    const distance = (sequence - this.words[at]!) | 0;
+    if (((last - this.words[at]!) | 0) <= 0) return RecordsResult.Untouched; // all of it was there before
+    if (distance >= 0 && mayHoldHello(bytes, start, end)) {
+      this.set(flow, direction, sequence, 0);
+      return RecordsResult.Parse;
+    }
+    this.words[at] = last;
+    this.words[at + 2] = last;
+    return RecordsResult.Untouched;
+  }
+}
+
+/** Do whole records from `start` on lead to a ClientHello, or to a record of which too little is here to tell? */
+function mayHoldHello(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at += recordHeaderBytes + ((bytes[at + 3]! << 8) | bytes[at + 4]!)) {
+    if (recognizeTls(bytes, at, end) === Recognition.No) return false;
+    if (bytes[at] === typeHandshake) {
+      if (at + recordHeaderBytes >= end || bytes[at + recordHeaderBytes] === clientHello) return true;
+    }
+    if (at + recordHeaderBytes > end) return false;
+  }
+  return false;
 }

@@ -67,6 +67,11 @@ export interface ApplicationOptions {
   readonly heldBytesMax?: number;
   /** a followed connection without packets for so long is given up, seconds of event time */
   readonly idleSecondsMax?: number;
+  /**
+   * false: nobody asks `frameCount` for TLS, so its records need not be followed once a ClientHello is over: only
+   * another one is looked for, at the begin of a segment. Then payload may be cut as the probe's payload picker does.
+   */
+  readonly countTlsFrames?: boolean;
 }
 
 /** What was given up, and why. */
@@ -141,6 +146,7 @@ export class ApplicationTracker implements ConnectionOwner {
   private readonly flowTable: FlowTable;
   private readonly connectionsMax: number;
   private readonly idleSecondsMax: number;
+  private readonly countTlsFrames: boolean;
   private readonly dnsListeners: DnsListener[] = [];
   private readonly httpListeners: HttpListener[] = [];
   private readonly tlsListeners: TlsListener[] = [];
@@ -174,6 +180,7 @@ export class ApplicationTracker implements ConnectionOwner {
     this.flowTable = context.flowTable;
     this.connectionsMax = options.connectionsMax ?? connectionsMaxDefault;
     this.idleSecondsMax = options.idleSecondsMax ?? idleSecondsMaxDefault;
+    this.countTlsFrames = options.countTlsFrames ?? true;
     this.budget = new SegmentBudget(options.heldBytesMax ?? heldBytesMaxDefault);
     trackers.set(context, this);
   }
@@ -442,7 +449,12 @@ export class ApplicationTracker implements ConnectionOwner {
     const start = batch.payloadOffset[row]!;
     const end = start + Math.min(batch.payloadLength[row]!, length);
     const sequence = batch.tcpSequence[row]!;
-    if ((sides & (1 << direction)) === 0) {
+    const known = (sides & (1 << direction)) !== 0;
+    if (!this.countTlsFrames) {
+      if (!known) this.connectionOf[slot] = compactTls - (sides | (1 << direction));
+      return this.records.watch(slot, direction, known, sequence, length, batch.payload, start, end);
+    }
+    if (!known) {
       if (recognizeTls(batch.payload, start, end) !== Recognition.Yes) return RecordsResult.Parse;
       this.records.set(slot, direction, sequence, 0);
       this.connectionOf[slot] = compactTls - (sides | (1 << direction));
@@ -466,8 +478,8 @@ export class ApplicationTracker implements ConnectionOwner {
 
   /** A TLS connection that is in the middle of nothing needs no parsers. */
   private compact(connection: Connection, slot: number, side: number, direction: number): void {
-    const mine = connection.tlsRemaining(side);
-    const peers = connection.tlsRemaining(1 - side);
+    const mine = connection.tlsRemaining(side, !this.countTlsFrames);
+    const peers = connection.tlsRemaining(1 - side, !this.countTlsFrames);
     if (mine === null || peers === null) return;
     this.forget(connection);
     let place = compactTls;

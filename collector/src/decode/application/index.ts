@@ -2,6 +2,7 @@
 export * from './dns.js';
 export * from './dns-names.js';
 export * from './http.js';
+export * from './http-extent.js';
 export * from './recognition.js';
 export * from './tcp-stream.js';
 export * from './tls.js';
