@@ -11,8 +11,12 @@ import type { RowBlock, TableName } from '../tables/index.js';
 
 const tab = 9;
 const newline = 10;
-const hexDigits = new TextEncoder().encode('0123456789abcdef');
 const utf8 = new TextEncoder();
+/** 00 .. 99, and 00 .. ff */
+const decimalPairs = utf8.encode(Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0')).join(''));
+const hexPairs = utf8.encode(Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0')).join(''));
+const mappedPrefix = utf8.encode('::ffff:');
+const billion = 1_000_000_000;
 const placeColumns = 10;
 /** Arrays up to this size stay with their writer. */
 const smallBytes = 1 << 13;
@@ -66,9 +70,16 @@ export class RowWriter {
 
   /** A 64-bit number in two halves. */
   number64(high: number, low: number): void {
-    if (high === 0) return this.number(low >>> 0);
-    const text = ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toString();
-    this.ascii(text);
+    // Long division by 10^9, 16 bits at a time: what is above it fits a double, and no BigInt is made.
+    const top = high >>> 0;
+    const middle = (top % billion) * 65_536 + (low >>> 16);
+    const bottom = (middle % billion) * 65_536 + (low & 0xffff);
+    const above =
+      Math.floor(top / billion) * 0x1_0000_0000 + Math.floor(middle / billion) * 65_536 + Math.floor(bottom / billion);
+    if (above === 0) return this.number(low >>> 0);
+    this.reserve(24);
+    this.digits(above);
+    this.length = nineDigits(this.bytes, this.length, bottom % billion);
     this.separate();
   }
 
@@ -78,16 +89,25 @@ export class RowWriter {
     this.separate();
   }
 
-  /** 16 address bytes in network order, as IPv6 text (eight groups, not shortened). */
+  /** 16 address bytes in network order, as IPv6 text: ::ffff:c000:0207 for IPv4, else eight groups, not shortened. */
   address(bytes: Uint8Array, offset: number): void {
     this.reserve(48);
     const out = this.bytes;
     let at = this.length;
-    for (let i = 0; i < 16; i += 1) {
-      const byte = bytes[offset + i]!;
-      if (i > 0 && (i & 1) === 0) out[at++] = 58;
-      out[at++] = hexDigits[byte >>> 4]!;
-      out[at++] = hexDigits[byte & 15]!;
+    let from = 0;
+    if (isMapped(bytes, offset)) {
+      for (; from < mappedPrefix.length; from += 1) out[at++] = mappedPrefix[from]!;
+      from = 12;
+    }
+    for (let i = from; i < 16; i += 2) {
+      if (i > from) out[at++] = 58;
+      const left = bytes[offset + i]! << 1;
+      const right = bytes[offset + i + 1]! << 1;
+      out[at] = hexPairs[left]!;
+      out[at + 1] = hexPairs[left + 1]!;
+      out[at + 2] = hexPairs[right]!;
+      out[at + 3] = hexPairs[right + 1]!;
+      at += 4;
     }
     this.length = at;
     this.separate();
@@ -112,14 +132,7 @@ export class RowWriter {
     this.reserve(32);
     this.digits(seconds);
     this.bytes[this.length++] = 46;
-    let divisor = 100_000_000;
-    let rest = nanoseconds;
-    for (let i = 0; i < 9; i += 1) {
-      const digit = Math.floor(rest / divisor);
-      this.bytes[this.length++] = 48 + digit;
-      rest -= digit * divisor;
-      divisor = divisor >= 10 ? divisor / 10 : 1;
-    }
+    this.length = nineDigits(this.bytes, this.length, nanoseconds);
     this.separate();
   }
 
@@ -195,22 +208,29 @@ export class RowWriter {
       this.bytes[this.length++] = 48 + value;
       return;
     }
+    const out = this.bytes;
     let rest = value;
-    let places = 1;
-    for (let limit = 10; limit <= rest; limit *= 10) places += 1;
+    let places = 2;
+    for (let limit = 100; limit <= rest; limit *= 10) places += 1;
     let at = this.length + places;
     this.length = at;
     while (rest > 0xffffffff) {
       const next = Math.floor(rest / 10);
-      this.bytes[--at] = 48 + (rest - next * 10);
+      out[--at] = 48 + (rest - next * 10);
       rest = next;
     }
-    rest >>>= 0;
-    while (at > this.length - places) {
-      const next = (rest / 10) >>> 0;
-      this.bytes[--at] = 48 + (rest - next * 10);
-      rest = next;
+    let low = rest >>> 0;
+    while (low >= 100) {
+      const next = (low / 100) >>> 0;
+      const pair = (low - next * 100) << 1;
+      out[--at] = decimalPairs[pair + 1]!;
+      out[--at] = decimalPairs[pair]!;
+      low = next;
     }
+    if (low >= 10) {
+      out[--at] = decimalPairs[(low << 1) + 1]!;
+      out[--at] = decimalPairs[low << 1]!;
+    } else out[--at] = 48 + low;
   }
 
   private ascii(value: string): void {
@@ -220,16 +240,16 @@ export class RowWriter {
 
   private escaped(value: string, quoted: boolean): void {
     this.reserve(value.length * 6);
-    let plain = true;
-    for (let i = 0; i < value.length; i += 1) {
+    const out = this.bytes;
+    const start = this.length;
+    let i = 0;
+    for (; i < value.length; i += 1) {
       const code = value.charCodeAt(i);
-      if (code < 32 || code === 92 || code === 39 || code > 126) {
-        plain = false;
-        break;
-      }
+      if (code < 32 || code === 92 || code === 39 || code > 126) break;
+      out[start + i] = code;
     }
-    if (plain) {
-      for (let i = 0; i < value.length; i += 1) this.bytes[this.length++] = value.charCodeAt(i);
+    if (i === value.length) {
+      this.length = start + i;
       return;
     }
     const encoded = utf8.encode(escapeTsv(value, quoted));
@@ -251,6 +271,27 @@ export class RowWriter {
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
+}
+
+/** IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2)? */
+function isMapped(bytes: Uint8Array, offset: number): boolean {
+  if (bytes[offset + 10] !== 255 || bytes[offset + 11] !== 255) return false;
+  for (let i = 0; i < 10; i += 1) if (bytes[offset + i] !== 0) return false;
+  return true;
+}
+
+/** Write a number below 10^9 with leading zeros. @returns where to go on */
+function nineDigits(out: Uint8Array, at: number, value: number): number {
+  let rest = value >>> 0;
+  for (let place = at + 7; place > at; place -= 2) {
+    const next = (rest / 100) >>> 0;
+    const pair = (rest - next * 100) << 1;
+    out[place] = decimalPairs[pair]!;
+    out[place + 1] = decimalPairs[pair + 1]!;
+    rest = next;
+  }
+  out[at] = 48 + rest;
+  return at + 9;
 }
 
 /** A partition's row writers, one per table, made when first used. */

@@ -35,8 +35,8 @@ describe('dns', () => {
     expect(result.dnsRows).toMatchObject([
       {
         timestamp: '1700000000.100000000',
-        client_ip: '0000:0000:0000:0000:0000:ffff:c000:0201',
-        server_ip: '0000:0000:0000:0000:0000:ffff:c633:6402',
+        client_ip: '::ffff:c000:0201',
+        server_ip: '::ffff:c633:6402',
         client_port: '40000',
         server_port: '53',
         transport: 'udp',

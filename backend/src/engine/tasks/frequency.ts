@@ -214,11 +214,12 @@ function exactState(
   first: number,
 ): HeavyKeysState {
   let size = 0;
-  for (const key of keys) if (counts[key * stride + first + 1] !== 0) size += 1;
+  for (let i = 0; i < keys.length; i += 1) if (counts[keys[i]! * stride + first + 1] !== 0) size += 1;
   const words = new Uint32Array(size);
   const counters = new Float64Array(size * counterFields);
   let entry = 0;
-  for (const key of keys) {
+  for (let i = 0; i < keys.length; i += 1) {
+    const key = keys[i]!;
     const at = key * stride + first;
     if (counts[at + 1] === 0) continue;
     words[entry] = key;
