@@ -1,12 +1,17 @@
 /**
  * Bounds how many partitions of a thread write a flush at once, first come first served. Rows arise when a flush is cut, and
- * stay until the store has them: without this bound all partitions would hold theirs at the same time. When the store is slow,
- * flushes become rarer and larger by themselves.
+ * stay until the store has them: without this bound all partitions would hold theirs at the same time. A large flush goes alone.
+ * When the store is slow, flushes become rarer and larger by themselves.
  */
+
+/** What is inside may have so many bytes of rows for another one to go in. */
+const rowBytesMax = 4 << 20;
+
 export class FlushGate {
   private readonly slots: number;
   private readonly queue = new Set<object>();
   private inside = 0;
+  private rowBytes = 0;
   private wake: (() => void)[] = [];
 
   constructor(slots: number) {
@@ -16,7 +21,7 @@ export class FlushGate {
   /** Go in if there is room and nobody was there before; else `who` is in the queue, and asks again. */
   tryEnter(who: object): boolean {
     const [first = who] = this.queue;
-    if (this.inside < this.slots && first === who) {
+    if (this.inside < this.slots && this.rowBytes < rowBytesMax && first === who) {
       this.queue.delete(who);
       this.inside += 1;
       return true;
@@ -31,7 +36,13 @@ export class FlushGate {
     this.inside += 1;
   }
 
-  leave(): void {
+  /** Who went in holds so many bytes of rows, until it leaves with them. */
+  hold(rowBytes: number): void {
+    this.rowBytes += rowBytes;
+  }
+
+  leave(rowBytes: number): void {
+    this.rowBytes -= rowBytes;
     this.inside -= 1;
     this.tellAll();
   }

@@ -21,7 +21,7 @@ import type {
 } from '@netspectra/collector/bus';
 import type { EnrichmentData } from '../enrichment/index.js';
 import { addCounts } from '../engine/accounting.js';
-import type { PacketProcessor } from '../engine/pipeline/packet-processor.js';
+import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { WriteForbidden } from '../tables/index.js';
 import type { Writer } from '../tables/index.js';
 import type { FlowBudget } from './flow-budget.js';
@@ -485,12 +485,14 @@ export class PartitionRunner {
     if (this.enrichment) for (const { processor } of this.intakes.values()) processor.enrich(this.enrichment);
     this.enrichment = null;
     for (const stretch of stretches) this.underWay.add(stretch);
+    const held = stretches.reduce((sum, { content }) => sum + rowBytesOf(content), 0);
+    this.parts.gate.hold(held);
     this.flushesUnderWay += 1;
     this.writing = this.writing
       .then(() => this.store(stretches))
       .finally(() => {
         this.flushesUnderWay -= 1;
-        this.parts.gate.leave();
+        this.parts.gate.leave(held);
       });
     // Only a broken invariant of ours rejects; `run` ends with it.
     this.writing.catch(() => {
@@ -600,6 +602,7 @@ export class PartitionRunner {
   }
 }
 
+const rowBytesOf = ({ blocks }: FlushContent): number => blocks.reduce((sum, { bytes }) => sum + bytes.length, 0);
 const keyOf = (probe: string, epoch: bigint): string => `${probe}\n${epoch}`;
 
 /** Nothing of it waits: to be stored, for a message before it, or to be repeated because it was declared. */
