@@ -1,15 +1,21 @@
 /**
  * Small additive table: a key of a few u32 words -> a few float64 sums. Open addressing in typed arrays, bounded: when
- * it is full its owner writes it out (the rows are additive, so nothing is lost) and goes on with an empty one.
+ * it is full its owner writes it out (the rows are additive, so nothing is lost) and goes on with an empty one. It begins small,
+ * because an engine has several for each stream, and most of them hold a few keys.
  */
+const initialCapacity = 64;
+const growth = 4;
+
 export class CounterTable {
-  readonly values: Float64Array;
+  /** sums of all keys; another array after a call of `at` that made the table grow */
+  values: Float64Array;
   /** entries in use */
   count = 0;
-  private readonly keys: Uint32Array;
-  private readonly order: Uint32Array;
-  private readonly mask: number;
-  private readonly used: Uint8Array;
+  private keys: Uint32Array;
+  private order: Uint32Array;
+  private mask: number;
+  private used: Uint8Array;
+  private readonly capacity: number;
   private readonly keyWords: number;
   private readonly valueWords: number;
   private last = -1;
@@ -22,15 +28,17 @@ export class CounterTable {
   constructor(keyWords: number, valueWords: number, capacity: number) {
     this.keyWords = keyWords;
     this.valueWords = valueWords;
-    this.keys = new Uint32Array(capacity * 4);
-    this.values = new Float64Array(capacity * valueWords);
-    this.order = new Uint32Array(capacity);
-    this.used = new Uint8Array(capacity);
-    this.mask = capacity - 1;
+    this.capacity = capacity;
+    const room = Math.min(capacity, initialCapacity);
+    this.keys = new Uint32Array(room * 4);
+    this.values = new Float64Array(room * valueWords);
+    this.order = new Uint32Array(room);
+    this.used = new Uint8Array(room);
+    this.mask = room - 1;
   }
 
   get full(): boolean {
-    return this.count * 2 > this.mask;
+    return this.count * 2 >= this.capacity;
   }
 
   /** Offset in `values` of the key's sums; a new key starts with zeros. */
@@ -43,11 +51,7 @@ export class CounterTable {
         return last * this.valueWords;
       }
     }
-    let hash = Math.imul(
-      a ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ Math.imul(d, 0x27d4eb2f),
-      0x9e3779b1,
-    );
-    hash ^= hash >>> 15;
+    const hash = hashOf(a, b, c, d);
     let slot = hash & this.mask;
     while (this.used[slot] === 1) {
       const base = slot * 4;
@@ -57,12 +61,17 @@ export class CounterTable {
       }
       slot = (slot + 1) & this.mask;
     }
-    if (this.count >= this.mask) throw new Error('counter table: used past `full`');
+    if (this.count * 2 > this.mask) {
+      if (this.full) throw new Error('counter table: used past `full`');
+      this.grow();
+      slot = this.freeSlot(hash);
+    }
     this.used[slot] = 1;
-    keys[slot * 4] = a;
-    keys[slot * 4 + 1] = b;
-    keys[slot * 4 + 2] = c;
-    keys[slot * 4 + 3] = d;
+    const base = slot * 4;
+    this.keys[base] = a;
+    this.keys[base + 1] = b;
+    this.keys[base + 2] = c;
+    this.keys[base + 3] = d;
     this.order[this.count] = slot;
     this.count += 1;
     this.last = slot;
@@ -80,4 +89,37 @@ export class CounterTable {
     this.count = 0;
     this.last = -1;
   }
+
+  private freeSlot(hash: number): number {
+    let slot = hash & this.mask;
+    while (this.used[slot] === 1) slot = (slot + 1) & this.mask;
+    return slot;
+  }
+
+  private grow(): void {
+    const { keys, values, order, count, valueWords } = this;
+    const room = Math.min(this.capacity, order.length * growth);
+    this.keys = new Uint32Array(room * 4);
+    this.values = new Float64Array(room * valueWords);
+    this.order = new Uint32Array(room);
+    this.used = new Uint8Array(room);
+    this.mask = room - 1;
+    for (let i = 0; i < count; i += 1) {
+      const from = order[i]!;
+      const key = from * 4;
+      const slot = this.freeSlot(hashOf(keys[key]!, keys[key + 1]!, keys[key + 2]!, keys[key + 3]!));
+      this.used[slot] = 1;
+      this.order[i] = slot;
+      this.keys.set(keys.subarray(key, key + 4), slot * 4);
+      this.values.set(values.subarray(from * valueWords, (from + 1) * valueWords), slot * valueWords);
+    }
+  }
+}
+
+function hashOf(a: number, b: number, c: number, d: number): number {
+  const hash = Math.imul(
+    a ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ Math.imul(d, 0x27d4eb2f),
+    0x9e3779b1,
+  );
+  return hash ^ (hash >>> 15);
 }

@@ -2,14 +2,31 @@
 import type { FlowTable } from '../flow-table/index.js';
 import type { RowWriter } from '../row-sink.js';
 
+const addressBytes = 32;
+/** The addresses of so many stamps stand in one array: as one of its own for each they would take 200 bytes more. */
+const stampsOfArray = 128;
+let newest = new Uint8Array(0);
+let handedOut = 0;
+
 export class FlowStamp {
   idHigh = 0;
   idLow = 0;
   clientPort = 0;
   serverPort = 0;
   vlan = 0;
-  /** client's and server's address, 16 bytes each, network order */
-  readonly addresses = new Uint8Array(32);
+  /** client's and server's address, 16 bytes each, network order, from `at` on */
+  private readonly addresses: Uint8Array;
+  private readonly at: number;
+
+  constructor() {
+    if (handedOut === newest.length) {
+      newest = new Uint8Array(stampsOfArray * addressBytes);
+      handedOut = 0;
+    }
+    this.addresses = newest;
+    this.at = handedOut;
+    handedOut += addressBytes;
+  }
 
   /** Take over the identity of a live flow. */
   read(flowTable: FlowTable, flow: number): void {
@@ -21,9 +38,10 @@ export class FlowStamp {
     const bytes = flowTable.addressBytes;
     const client = flowTable.clientAddressOffset(flow);
     const server = flowTable.serverAddressOffset(flow);
+    const { addresses, at } = this;
     for (let i = 0; i < 16; i += 1) {
-      this.addresses[i] = bytes[client + i]!;
-      this.addresses[16 + i] = bytes[server + i]!;
+      addresses[at + i] = bytes[client + i]!;
+      addresses[at + 16 + i] = bytes[server + i]!;
     }
   }
 
@@ -32,8 +50,8 @@ export class FlowStamp {
     row.begin();
     row.time(seconds, nanoseconds);
     row.number64(this.idHigh, this.idLow);
-    row.address(this.addresses, 0);
-    row.address(this.addresses, 16);
+    row.address(this.addresses, this.at);
+    row.address(this.addresses, this.at + 16);
     row.number(this.clientPort);
     row.number(this.serverPort);
     row.number(this.vlan);
@@ -41,7 +59,7 @@ export class FlowStamp {
 
   /** End a row with the columns that the three tables share: what is known about the addresses. */
   end(row: RowWriter): void {
-    row.places(this.addresses, 0, 16);
+    row.places(this.addresses, this.at, this.at + 16);
     row.end();
   }
 }

@@ -71,6 +71,15 @@ class Pending {
   readonly stamp = new FlowStamp();
 }
 
+/** Used again by all tasks of a thread, so many of them at most: an engine has a task for each stream. */
+const free: Pending[] = [];
+const freeMax = 1_024;
+
+function release(pending: Pending): void {
+  pending.name = '';
+  if (free.length < freeMax) free.push(pending);
+}
+
 class DnsTask implements DnsListener {
   private readonly context: TaskContext;
   private readonly timeoutSeconds: number;
@@ -81,7 +90,6 @@ class DnsTask implements DnsListener {
   private responses = 0;
   /** by flow and id, oldest first (a Map keeps the order of insertion) */
   private readonly pending = new Map<number, Pending>();
-  private readonly free: Pending[] = [];
   private readonly stamp = new FlowStamp();
 
   constructor(
@@ -178,7 +186,7 @@ class DnsTask implements DnsListener {
         break;
       }
     }
-    pending = this.free.pop() ?? new Pending();
+    pending = free.pop() ?? new Pending();
     pending.generation = generation;
     pending.key = key;
     pending.service = event.service;
@@ -194,7 +202,7 @@ class DnsTask implements DnsListener {
 
   private drop(pending: Pending): void {
     this.pending.delete(pending.key);
-    this.free.push(pending);
+    release(pending);
   }
 
   private unanswered(pending: Pending): void {
@@ -204,7 +212,7 @@ class DnsTask implements DnsListener {
 
   private alone(event: DnsEvent): void {
     const { message } = event;
-    const pending = this.free.pop() ?? new Pending();
+    const pending = free.pop() ?? new Pending();
     pending.service = event.service;
     pending.tcp = event.tcp;
     pending.queries = message.isResponse ? 0 : 1;
@@ -213,7 +221,7 @@ class DnsTask implements DnsListener {
     pending.seconds = event.seconds;
     pending.nanoseconds = event.nanoseconds;
     this.row(pending, message.isResponse ? 1 : 0, message.isResponse ? event : undefined, 0, this.stamp);
-    this.free.push(pending);
+    release(pending);
   }
 
   private row(

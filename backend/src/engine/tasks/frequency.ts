@@ -160,67 +160,64 @@ interface Slot {
 const everyProtocol = Uint32Array.from({ length: protocols }, (_, protocol) => protocol);
 
 /**
- * Counts by port. Which ports were seen is listed, so that a window with few of them (of a small probe, or a short flush)
- * costs a few and not all 65,536 to read and to empty, and touches no more memory.
+ * Counts by port, of the ports that were seen: a window with few of them (of a small probe, or a short flush) costs few to read
+ * and to empty, and little memory. A sparse set (Briggs, Torczon 1993): what `entries` says of a port holds when the list agrees.
  */
 class PortCounts {
-  /** four a port: bytes and packets from it, bytes and packets to it */
-  readonly counts = new Float64Array(ports * 4);
-  private readonly marks = new Uint8Array(ports);
+  /** four a port seen: bytes and packets from it, bytes and packets to it */
+  counts = new Float64Array(64 * 4);
+  private readonly entries = new Uint16Array(ports);
   private list = new Uint16Array(64);
   private size = 0;
 
-  /** Where a port's counts begin. */
+  /** Where a port's counts begin. `counts` may be another array afterwards. */
   find(port: number): number {
-    if (this.marks[port] === 0) this.mark(port);
-    return port << 2;
+    const entry = this.entries[port]!;
+    return (entry < this.size && this.list[entry] === port ? entry : this.add(port)) << 2;
   }
 
   /** The ports that were seen, ascending. */
   seen(): Uint16Array {
-    return this.list.subarray(0, this.size).sort();
+    return this.list.slice(0, this.size).sort();
   }
 
   reset(): void {
-    for (let i = 0; i < this.size; i += 1) {
-      const port = this.list[i]!;
-      this.marks[port] = 0;
-      const at = port << 2;
-      this.counts[at] = 0;
-      this.counts[at + 1] = 0;
-      this.counts[at + 2] = 0;
-      this.counts[at + 3] = 0;
-    }
+    this.counts.fill(0, 0, this.size << 2);
     this.size = 0;
   }
 
-  private mark(port: number): void {
-    this.marks[port] = 1;
-    if (this.size === this.list.length) {
-      const grown = new Uint16Array(Math.min(ports, this.size * 4));
-      grown.set(this.list);
-      this.list = grown;
+  private add(port: number): number {
+    const entry = this.size;
+    if (entry === this.list.length) {
+      const room = entry * 4;
+      const counts = new Float64Array(room * 4);
+      counts.set(this.counts);
+      this.counts = counts;
+      const list = new Uint16Array(room);
+      list.set(this.list);
+      this.list = list;
     }
-    this.list[this.size] = port;
-    this.size += 1;
+    this.list[entry] = port;
+    this.entries[port] = entry;
+    this.size = entry + 1;
+    return entry;
   }
 }
 
-/** What an array of exact counts holds of these keys, without those that have none. */
+/** What exact counts hold of these keys, without those that have none. @param place where a key's bytes and packets stand */
 function exactState(
   counts: Float64Array,
   keys: Uint16Array | Uint32Array,
-  stride: number,
-  first: number,
+  place: (key: number) => number,
 ): HeavyKeysState {
   let size = 0;
-  for (let i = 0; i < keys.length; i += 1) if (counts[keys[i]! * stride + first + 1] !== 0) size += 1;
+  for (let i = 0; i < keys.length; i += 1) if (counts[place(keys[i]!) + 1] !== 0) size += 1;
   const words = new Uint32Array(size);
   const counters = new Float64Array(size * counterFields);
   let entry = 0;
   for (let i = 0; i < keys.length; i += 1) {
     const key = keys[i]!;
-    const at = key * stride + first;
+    const at = place(key);
     if (counts[at + 1] === 0) continue;
     words[entry] = key;
     counters[entry * counterFields] = counts[at]!;
@@ -370,8 +367,9 @@ class FrequencyTask implements Task<FrequencyReport> {
   private stateOf(slot: Slot, subject: FrequencySubject): HeavyKeysState {
     const table = slot.tables[(tableSubjects as readonly string[]).indexOf(subject)];
     if (table) return table.state();
-    if (subject === 'protocol') return exactState(slot.protocols, everyProtocol, 2, 0);
-    return exactState(slot.ports.counts, slot.ports.seen(), 4, subject === 'dst_port' ? 2 : 0);
+    if (subject === 'protocol') return exactState(slot.protocols, everyProtocol, (key) => key * 2);
+    const first = subject === 'dst_port' ? 2 : 0;
+    return exactState(slot.ports.counts, slot.ports.seen(), (port) => slot.ports.find(port) + first);
   }
 
   private close(number: number): void {
@@ -452,7 +450,6 @@ class FrequencyTask implements Task<FrequencyReport> {
 /** Add flows from .. to - 1 to the ports they sent from and to, and to their protocols. */
 function countPorts(slot: Slot, deltas: FlowDeltas, from: number, to: number): void {
   const { protocols: byProtocol } = slot;
-  const byPort = slot.ports.counts;
   const { client, server, hasPorts } = deltas;
   for (let row = from; row < to; row += 1) {
     const sent = client.bytes[row]!;
@@ -465,6 +462,7 @@ function countPorts(slot: Slot, deltas: FlowDeltas, from: number, to: number): v
     if (hasPorts[row] === 0) continue;
     const clientPort = slot.ports.find(client.ports[row]!);
     const serverPort = slot.ports.find(server.ports[row]!);
+    const byPort = slot.ports.counts;
     byPort[clientPort] = byPort[clientPort]! + sent;
     byPort[clientPort + 1] = byPort[clientPort + 1]! + sentPackets;
     byPort[serverPort + 2] = byPort[serverPort + 2]! + sent;

@@ -55,7 +55,6 @@ export const tcpHealthTask = defineTask({
       process(selection) {
         const { batch, rows, count, flow, events } = selection;
         const { layers, tcpFlags, wireLength, timestampSeconds, vlan } = batch;
-        const values = table.values;
         // Round trips stay as many as were measured: they are samples, not traffic.
         const weight = batch.samplingRate;
         for (let i = 0; i < count; i += 1) {
@@ -64,6 +63,7 @@ export const tcpHealthTask = defineTask({
           const seconds = timestampSeconds[row]!;
           if (table.full) drain();
           const at = context.windows ? table.at(seconds - (seconds % window), vlan[row]!, 0, 0) : table.at(0, 0, 0, 0);
+          const { values } = table;
           values[at + packets!] = values[at + packets!]! + weight;
           values[at + bytes!] = values[at + bytes!]! + wireLength[row]! * weight;
           const flags = tcpFlags[row]!;

@@ -37,7 +37,6 @@ export const trafficTask = defineTask({
         const { layers, wireLength, timestampSeconds, vlan, etherType, protocol, sourcePort, destinationPort } = batch;
         const application = context.flowTable.application;
         const weight = batch.samplingRate;
-        const values = table.values;
         for (let i = 0; i < count; i += 1) {
           const row = rows[i]!;
           if (table.full) drain();
@@ -64,6 +63,7 @@ export const trafficTask = defineTask({
             network,
             code,
           );
+          const { values } = table;
           values[at] = values[at]! + weight;
           values[at + 1] = values[at + 1]! + wireLength[row]! * weight;
         }
