@@ -93,7 +93,7 @@ export async function openChdb(dataDir: string): Promise<ClientBackend> {
       insert: async (block, settings) => {
         await writer.connection.chdb.rawInsert({
           table: block.table,
-          values: block.bytes,
+          values: block.bytes instanceof Uint8Array ? block.bytes : Buffer.concat([...block.bytes]),
           format: 'TabSeparated',
           columns: block.columns,
           settings,

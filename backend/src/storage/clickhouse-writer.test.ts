@@ -255,10 +255,12 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
             const want = decode(block.bytes).map(
               (line) => `pröbe\\t\t9\t2\t5\t123\t${line.replace(/^\d+/, (time) => time.padStart(10, '0'))}`,
             );
-            const got = slices.flatMap((slice) => decode(slice.bytes));
+            const got = slices.flatMap((slice) => decode(Buffer.concat([...slice.bytes])));
             expect([...got].sort()).toEqual([...want].sort());
             for (const slice of slices) {
-              const lines = decode(slice.bytes);
+              const bytes = Buffer.concat([...slice.bytes]);
+              expect(slice.bytes).toHaveLength(bytes.length);
+              const lines = decode(bytes);
               expect(lines).toHaveLength(slice.rows);
               expect(slice.rows).toBeLessThanOrEqual(rowsMax);
               if (slice.rows > 1) expect(slice.bytes.length).toBeLessThanOrEqual(bytesMax);
@@ -270,6 +272,25 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
         ),
         { numRuns: 100 },
       );
+    });
+
+    it('come in pieces of whole rows, however long those are, and again when they are sent again', () => {
+      const keys = Array.from({ length: 3_000 }, (_, i) => `${i}.`.padEnd(i === 2_000 ? 400_000 : i % 700, 'x'));
+      const block = rowBlock(
+        'top_keys',
+        keys.map((key) => ({ window_start: noon, subject: 'name', key, bytes: 3 })),
+      );
+      const stretch = { probe: 'p', epoch: 9n, partition: 2, firstSeq: 5, lastSeq: 123 };
+      const [slice, ...more] = sliceBlock(block, stretch, 10_000, 1e9);
+      expect(more).toEqual([]);
+      const pieces = [...slice!.bytes];
+      expect(pieces.length).toBeGreaterThan(4);
+      for (const piece of pieces) expect(piece.at(-1)).toBe('\n'.charCodeAt(0));
+      const whole = Buffer.concat(pieces);
+      expect(slice!.bytes).toHaveLength(whole.length);
+      const lines = new TextDecoder().decode(block.bytes).split('\n').slice(0, -1);
+      expect(whole.toString()).toBe(lines.map((line) => `p\t9\t2\t5\t123\t${line}\n`).join(''));
+      expect(Buffer.concat([...slice!.bytes]).equals(whole)).toBe(true);
     });
 
     it('refuse a block that breaks its promises', () => {

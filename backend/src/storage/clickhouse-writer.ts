@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { escapeTsv, tables, WriteForbidden } from '../tables/index.js';
 import type { Flush, RowBlock, TableName, Writer } from '../tables/index.js';
-import type { Store } from './store.js';
+import type { RowPieces, Store } from './store.js';
 
 export interface WriterOptions {
   /** most rows of one insert; part of the token's meaning, so the same for every writer of a store */
@@ -58,13 +58,15 @@ export interface ClickHouseWriter extends Writer {
  * schema's version: a flush that was cut off by an update is repeated by the new build, and must meet its own tokens.
  */
 const contentVersion = 5;
-/** Tables of a flush that are written at a time: each holds a copy of its rows, and a connection. */
+/** Tables of a flush that are written at a time: each has a connection. */
 const tablesAtOnce = 3;
 const newline = 10;
 const secondsPerDay = 86_400;
 /** decimal digits of every second from 2001-09-09 to 2106 */
 const timeDigits = 10;
 const retryMsMax = 10_000;
+/** Rows with their stamp are made in pieces of so many bytes, while they are sent: a copy of a large flush would be tens of megabytes. */
+const pieceBytes = 256 << 10;
 
 /** A slice of a block: rows of one UTC day. */
 export interface Slice {
@@ -73,7 +75,7 @@ export interface Slice {
   /** number of the slice within its day */
   readonly part: number;
   readonly rows: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: RowPieces;
 }
 
 /** Make a writer on an open store. Closing the writer waits for its flushes and leaves the store open. */
@@ -234,7 +236,12 @@ function cut(
         size += row;
         to += 1;
       }
-      slices.push({ day, part, rows: to - from, bytes: stamped(bytes, starts, ends, from, to, stamp, size) });
+      slices.push({
+        day,
+        part,
+        rows: to - from,
+        bytes: new StampedRows(bytes, { starts, ends, from, to }, stamp, size),
+      });
       part += 1;
       from = to;
     }
@@ -242,25 +249,47 @@ function cut(
   return slices;
 }
 
-/** Rows from .. to - 1, each behind the stamp; `size` bytes in all. */
-function stamped(
-  bytes: Uint8Array,
-  starts: readonly number[],
-  ends: readonly number[],
-  from: number,
-  to: number,
-  stamp: Uint8Array,
-  size: number,
-): Uint8Array {
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (let row = from; row < to; row += 1) {
-    out.set(stamp, at);
-    at += stamp.length;
-    out.set(bytes.subarray(starts[row]!, ends[row]!), at);
-    at += ends[row]! - starts[row]!;
+/** Rows from .. to - 1 of a block. */
+interface RowRange {
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Rows of a range, each behind the stamp. */
+class StampedRows implements RowPieces {
+  readonly length: number;
+  private readonly block: Uint8Array;
+  private readonly range: RowRange;
+  private readonly stamp: Uint8Array;
+
+  constructor(block: Uint8Array, range: RowRange, stamp: Uint8Array, length: number) {
+    this.block = block;
+    this.range = range;
+    this.stamp = stamp;
+    this.length = length;
   }
-  return out;
+
+  *[Symbol.iterator](): Iterator<Uint8Array> {
+    const { starts, ends, to } = this.range;
+    let left = this.length;
+    for (let row = this.range.from; row < to;) {
+      const size = Math.max(Math.min(left, pieceBytes), this.stamp.length + ends[row]! - starts[row]!);
+      const piece = new Uint8Array(size);
+      let at = 0;
+      for (; row < to; row += 1) {
+        const rowBytes = ends[row]! - starts[row]!;
+        if (at + this.stamp.length + rowBytes > size) break;
+        piece.set(this.stamp, at);
+        at += this.stamp.length;
+        piece.set(this.block.subarray(starts[row]!, ends[row]!), at);
+        at += rowBytes;
+      }
+      left -= at;
+      yield piece.subarray(0, at);
+    }
+  }
 }
 
 /**

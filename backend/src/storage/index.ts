@@ -17,4 +17,4 @@ export type { Retention } from './retention.js';
 export { layoutOf } from './server.js';
 export type { ServerOptions } from './server.js';
 export { rowsOf } from './store.js';
-export type { InsertBlock, QueryOptions, QueryParam, QueryResult, ResultColumn, Store } from './store.js';
+export type { InsertBlock, QueryOptions, QueryParam, QueryResult, ResultColumn, RowPieces, Store } from './store.js';

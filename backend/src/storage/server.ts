@@ -155,9 +155,7 @@ export async function openServer(options: ServerOptions, queryMsMax = 0): Promis
       await client.insert({
         table: quoteName(block.table),
         columns: block.columns as [string, ...string[]],
-        values: Readable.from([Buffer.from(block.bytes.buffer, block.bytes.byteOffset, block.bytes.byteLength)], {
-          objectMode: false,
-        }),
+        values: Readable.from(block.bytes instanceof Uint8Array ? [block.bytes] : block.bytes, { objectMode: false }),
         format: 'TabSeparated',
         clickhouse_settings: settings,
       });

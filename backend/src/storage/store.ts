@@ -41,12 +41,18 @@ export interface QueryResult {
   readonly statistics: { readonly elapsedMs: number; readonly rowsRead: number; readonly bytesRead: number };
 }
 
+/** Rows that are made while they are sent. The pieces, of whole rows, are made anew whenever one walks over them. */
+export interface RowPieces extends Iterable<Uint8Array> {
+  /** bytes of all pieces */
+  readonly length: number;
+}
+
 export interface InsertBlock {
   readonly table: string;
   /** columns the bytes hold, in this order; the table's others get their defaults */
   readonly columns: readonly string[];
   /** TabSeparated rows */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array | RowPieces;
   /** The same token again on the same table changes nothing; it must name exactly this content. */
   readonly token?: string;
 }
