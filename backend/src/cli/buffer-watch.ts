@@ -10,20 +10,23 @@ type Collect = (options: { type: 'minor' | 'major' }) => void;
 
 const lookMs = 100;
 /** Buffers may grow by this share and so many bytes before everything is collected (some 10 ms). */
-const growthShare = 0.25;
-const growthBytes = 24 << 20;
+const growthShare = 0.1;
+const growthBytes = 12 << 20;
 
 /** Watch the buffers of this thread. @returns a function that ends it */
 export function watchBuffers(): () => void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as Collect;
   let kept = memoryUsage().arrayBuffers;
-  const timer = setInterval(() => {
+  const hasGrown = (): boolean => {
     const now = memoryUsage().arrayBuffers;
-    if (now <= kept * (1 + growthShare) + growthBytes) {
-      kept = Math.min(kept, now);
-      return;
-    }
+    kept = Math.min(kept, now);
+    return now > kept * (1 + growthShare) + growthBytes;
+  };
+  const timer = setInterval(() => {
+    if (!hasGrown()) return;
+    collect({ type: 'minor' }); // a millisecond, and most messages are young
+    if (!hasGrown()) return;
     collect({ type: 'major' });
     kept = memoryUsage().arrayBuffers;
   }, lookMs);

@@ -84,6 +84,7 @@ registerRealtimeMetrics(metrics, realtime);
 const writer = realtime.redis ? observingWriter(writers, (flush) => realtime.observeFlush(flush)) : writers;
 let newestEnrichment = enrichment;
 let ending = false;
+await shrinkHeap(); // before there is anybody to tell it to end
 
 const worker = new EngineWorker(
   {
@@ -126,7 +127,6 @@ port.on('message', (request: EngineThreadRequest) => {
       void end();
   }
 });
-await shrinkHeap();
 worker.start();
 const unwatchBuffers = watchBuffers();
 const stopBeating = realtime.redis ? beatRegularly(realtime, beat) : () => {};
