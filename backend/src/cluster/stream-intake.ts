@@ -3,7 +3,7 @@
  * cut into stretches of the sequence. A stretch is what one flush of the store covers, so it is cut wherever the
  * sequence jumps and wherever an engine before this one had declared a border.
  */
-import { decodePacketBatch } from '@netspectra/proto';
+import { PacketBatch, decodePacketBatch } from '@netspectra/proto';
 import type { BatchHeader, CaptureCounters, WireError } from '@netspectra/proto';
 import type { ReceivedMessage } from '@netspectra/collector/bus';
 import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
@@ -52,6 +52,13 @@ export interface StreamIntakeOptions {
   /** told of a message that is passed over; its sequence counts as taken */
   readonly onRefused: (reason: RefusalReason) => void;
 }
+
+/**
+ * All messages of a thread are read into one batch, for nothing keeps it: 0.7 MB that are neither allocated, zeroed nor
+ * collected for each. Larger messages than usual (bus.message_bytes holds 2,300 rows) get one of their own.
+ */
+const scratchRows = 4_096;
+let scratch: PacketBatch | undefined;
 
 interface OpenStretch {
   readonly firstSeq: number;
@@ -242,7 +249,7 @@ export class StreamIntake {
     const { open } = this;
     open.lastSeq = sequence;
     open.streamSequence = Math.min(open.streamSequence, streamSequence);
-    const decoded = decodePacketBatch(message.bytes);
+    const decoded = decodePacketBatch(message.bytes, (scratch ??= new PacketBatch(scratchRows, scratchRows)));
     let packets = 0;
     if (!decoded.ok) this.options.onRefused(decoded.error);
     else if (!this.isNamed(decoded.header, message)) this.options.onRefused('foreign_header');

@@ -228,9 +228,9 @@ export class RowWriter {
       low = next;
     }
     if (low >= 10) {
-      out[--at] = decimalPairs[(low << 1) + 1]!;
-      out[--at] = decimalPairs[low << 1]!;
-    } else out[--at] = 48 + low;
+      out[at - 1] = decimalPairs[(low << 1) + 1]!;
+      out[at - 2] = decimalPairs[low << 1]!;
+    } else out[at - 1] = 48 + low;
   }
 
   private ascii(value: string): void {
