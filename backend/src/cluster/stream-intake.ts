@@ -54,7 +54,7 @@ export interface StreamIntakeOptions {
 }
 
 /**
- * All messages of a thread are read into one batch, for nothing keeps it: 0.7 MB that are neither allocated, zeroed nor
+ * All messages of a thread, of whatever stream, are read into one batch, for nothing keeps it beyond the call that counts it: 0.7 MB that are neither allocated, zeroed nor
  * collected for each. Larger messages than usual (bus.message_bytes holds 2,300 rows) get one of their own.
  */
 const scratchRows = 4_096;
