@@ -236,12 +236,18 @@ export class PluginClient {
   }
 
   async subscribe(datasource: DatasourceOptions, path: string, data: object | undefined = undefined): Promise<number> {
-    const { status } = await this.#unary<{ status: number }>(
+    return (await this.subscription(datasource, path, data)).status;
+  }
+
+  /** SubscribeStream, and the packet that comes with it. */
+  async subscription(datasource: DatasourceOptions, path: string, data: object | undefined = undefined) {
+    const { status, data: initial } = await this.#unary<{ status: number; data: Buffer }>(
       'pluginv2.Stream',
       'SubscribeStream',
       streamRequest(datasource, path, data),
     );
-    return status;
+    const packet = initial?.length > 0 ? (JSON.parse(initial.toString('utf8')) as Record<string, unknown>) : undefined;
+    return { status, packet };
   }
 
   async publish(datasource: DatasourceOptions, path: string, data: object): Promise<number> {

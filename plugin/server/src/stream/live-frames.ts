@@ -10,6 +10,7 @@ import type { LiveView } from '../contract/query.js';
 import type { Translated } from '../data/translate.js';
 import type { Column, DataFrame } from '../frames/model.js';
 import type { PluginContext } from '../rpc/messages.js';
+import { Joints, keyOf } from './joints.js';
 import type { LiveQuery } from './path.js';
 import { livePath } from './path.js';
 
@@ -32,17 +33,10 @@ export const labelsText = (dimension: string, value: FrameValue | undefined): st
 
 /** Live queries whose path is only a hash of them, and which were asked for lately. */
 const rememberedMax = 1_000;
-/** A stream begins right after the history that names it; one that begins later is a new one of an old panel. */
-const joinMsMax = 30_000;
-
-interface Remembered {
-  readonly query: LiveQuery;
-  /** where the latest history ended, and when that was asked */
-  readonly join?: { readonly sinceMs: number; readonly atMs: number };
-}
 
 export class LiveFrames {
-  readonly #remembered = new Map<string, Remembered>();
+  readonly joints = new Joints();
+  readonly #remembered = new Map<string, LiveQuery>();
 
   /** A live query as the query of its history. */
   history(translated: Translated): Translated {
@@ -70,8 +64,10 @@ export class LiveFrames {
     if (live === undefined || uid === undefined || !first) return frames;
     const query = { view: live, filter };
     const path = livePath(query);
-    const untilMs = closedUntil(first);
-    this.remember(context, path, query, untilMs);
+    this.remember(context, path, query);
+    const closed = closedBy(first);
+    const untilMs = closed && this.joints.historyEnd(context, path, closed.atMs, closed.bucketMs);
+    if (!closed) this.joints.historyEnds(context, path);
     const { type: _type, typeVersion: _version, ...meta } = first.meta;
     const dimension = viewDimensions[live];
     const past = untilMs === undefined ? frames : frames.map((frame) => before(frame, untilMs));
@@ -79,44 +75,31 @@ export class LiveFrames {
     return [{ refId: first.refId, meta: { ...meta, channel: `ds/${uid}/${path}` }, columns }];
   }
 
-  #key = (context: PluginContext | null, path: string): string =>
-    `${context?.orgId}/${context?.dataSourceInstanceSettings?.uid}/${path}`;
-
-  /** @param sinceMs where its history ends and the stream is to begin */
-  remember(context: PluginContext | null, path: string, query: LiveQuery, sinceMs?: number): void {
-    const key = this.#key(context, path);
-    const join = sinceMs === undefined ? this.#remembered.get(key)?.join : { sinceMs, atMs: performance.now() };
+  remember(context: PluginContext | null, path: string, query: LiveQuery): void {
+    const key = keyOf(context, path);
     this.#remembered.delete(key);
-    this.#remembered.set(key, { query, ...(join && { join }) });
+    this.#remembered.set(key, query);
     const [oldest] = this.#remembered.keys();
     if (this.#remembered.size > rememberedMax && oldest !== undefined) this.#remembered.delete(oldest);
   }
 
   /** The query remembered for a path of a datasource. */
   recall(context: PluginContext | null, path: string): LiveQuery | undefined {
-    return this.#remembered.get(this.#key(context, path))?.query;
-  }
-
-  /** Where a stream that begins now goes on, ms; undefined when no history just ended. Once: a later stream begins anew. */
-  takeJoin(context: PluginContext | null, path: string): number | undefined {
-    const key = this.#key(context, path);
-    const known = this.#remembered.get(key);
-    if (!known?.join) return undefined;
-    this.#remembered.set(key, { query: known.query });
-    return performance.now() - known.join.atMs < joinMsMax ? known.join.sinceMs : undefined;
+    return this.#remembered.get(keyOf(context, path));
   }
 }
 
 /**
- * Where the last bucket of a history ends that is whole, ms: what is stored of later ones is not all yet, and the stream brings
- * it. Undefined when the history ends before that, in the past.
+ * Where the last bucket of a history ends that is whole, ms, and how wide its buckets are: what is stored of later ones is not
+ * all yet, and the stream brings it. Undefined when the history ends before that, in the past.
  */
-function closedUntil({ meta }: DataFrame): number | undefined {
+function closedBy({ meta }: DataFrame): { readonly atMs: number; readonly bucketMs: number } | undefined {
   const { netspectra } = (meta.custom ?? {}) as { readonly netspectra?: Readonly<Record<string, unknown>> };
   const { watermarkMs, intervalMs, toMs } = netspectra ?? {};
   if (typeof watermarkMs !== 'number' || typeof intervalMs !== 'number' || typeof toMs !== 'number') return undefined;
-  const untilMs = intervalMs > 0 ? Math.floor(watermarkMs / intervalMs) * intervalMs : undefined;
-  return untilMs === undefined || untilMs > toMs ? undefined : untilMs;
+  if (!(intervalMs > 0)) return undefined;
+  const atMs = Math.floor(watermarkMs / intervalMs) * intervalMs;
+  return atMs > toMs ? undefined : { atMs, bucketMs: intervalMs };
 }
 
 /** A frame without the rows from this time on. */

@@ -7,7 +7,14 @@ type Row = Readonly<Record<string, FrameValue>>;
 
 interface Part {
   readonly from?: number;
+  readonly to?: number;
   readonly rows?: readonly Row[];
+}
+
+/** A data frame in JSON as Grafana Live takes it. */
+export interface Packet {
+  readonly schema?: object;
+  readonly data: { readonly values: readonly (readonly FrameValue[])[] };
 }
 
 type LiveEvent = Readonly<Record<string, unknown>>;
@@ -34,6 +41,7 @@ const schemaOf = (view: LiveView) => ({
 export class PacketMaker {
   readonly #view: LiveView;
   #lastFrom: number | undefined;
+  #untilMs: number | undefined;
   #told: 'nothing' | 'schema' | 'problem' = 'nothing';
 
   readonly #sinceMs: number;
@@ -44,12 +52,18 @@ export class PacketMaker {
     this.#sinceMs = sinceMs;
   }
 
+  /** Where the window of the latest packet ends, packet time; undefined before the first. */
+  get untilMs(): number | undefined {
+    return this.#untilMs;
+  }
+
   /** The packet of an event, or undefined when it tells nothing new. */
-  traffic(event: LiveEvent): object | undefined {
+  traffic(event: LiveEvent): Packet | undefined {
     const part = (event[this.#view] ?? {}) as Part & Row;
-    const { from } = part;
+    const { from, to } = part;
     if (typeof from !== 'number' || from === this.#lastFrom || from < this.#sinceMs) return undefined;
     this.#lastFrom = from;
+    if (typeof to === 'number') this.#untilMs = to;
     const dimension = viewDimensions[this.#view];
     const rows: readonly Row[] = dimension === undefined ? [part] : (part.rows ?? []);
     const numbers = liveMeasures.map((measure) => rows.map((row) => row[measure] ?? null));
@@ -67,7 +81,7 @@ export class PacketMaker {
     };
   }
 
-  #packet(values: FrameValue[][]): object {
+  #packet(values: FrameValue[][]): Packet {
     const told = this.#told;
     this.#told = 'schema';
     if (told === 'schema') return { data: { values } };
