@@ -5,14 +5,14 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endServings, startServing } from '../kit/api-process.js';
 import type { Serving } from '../kit/api-process.js';
 import { startClickHouse } from '../kit/clickhouse.js';
 import type { ClickHouse } from '../kit/clickhouse.js';
-import { freePort, owned, sampleCapture, temporaryFolder, until } from './process.js';
+import { freePort, owned, repository, sampleCapture, temporaryFolder, until } from './process.js';
 
 const installed = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
 const available = installed('prometheus') && installed('promtool');
@@ -159,6 +159,14 @@ describe.runIf(available)('Prometheus', () => {
       expect(await value(`prometheus_target_scrapes_sample_${what}_total or vector(0)`)).toBe(0);
     }
     expect(said.split('\n').filter((line) => /level=(warn|error)/.test(line))).toEqual([]);
+  });
+
+  it('understands every expression of docs/engine.md', async () => {
+    const page = readFileSync(join(repository, 'docs/engine.md'), 'utf8');
+    const table = page.split('| what | PromQL |')[1]!.split('\n\n')[0]!;
+    const expressions = [...table.matchAll(/\| `(.*)` \|$/gm)].map(([, expression]) => expression!);
+    expect(expressions.length).toBeGreaterThan(8);
+    for (const expression of expressions) await select(expression);
   });
 
   it('comes with a checker that finds nothing wrong', async () => {

@@ -2,6 +2,9 @@
  * docs/metrics.md is made from the metrics themselves: `npx vitest run backend/src/cli/metrics.test.ts -u` writes it anew.
  * What a real Prometheus makes of them: test/integration/prometheus.test.ts.
  */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { emptyCounters } from '@netspectra/proto';
 import type { Probe } from '@netspectra/collector/probe';
 import pino from 'pino';
@@ -26,6 +29,8 @@ import { registerProbeMetrics } from './probe-metrics.js';
 import { serviceOf } from './service.js';
 import { registerFileMetrics, registerVictoriaMetricsMetrics } from './writer-metrics.js';
 import type { FileFigures, VictoriaMetricsFigures } from './writer-metrics.js';
+
+const docs = fileURLToPath(new URL('../../../docs/', import.meta.url));
 
 const figures = (over: Partial<EngineFigures> = {}): EngineFigures => ({
   stored: () => mergeAccounting([]),
@@ -278,6 +283,32 @@ describe('metrics', () => {
     const left = [...up, ...api, ...engine].filter(({ name }) => !parts.some(([, , prefix]) => prefix.test(name)));
     expect(left.map(({ name }) => name)).toEqual([]);
     await expect(pageOf({ up, api, engine }, toldBy(probeRegistry()))).toMatchFileSnapshot('../../../docs/metrics.md');
+  });
+
+  it('are there by the names that the pages give to operators', async () => {
+    const registries = [await registryOf('up'), await registryOf('api'), engineRegistry(), probeRegistry()];
+    const told = registries.flatMap((registry) =>
+      registry.getMetricsAsArray().flatMap(({ name, type }) => [
+        name,
+        // prom-client's types say a string, it is one; what a histogram is made of stands in expressions.
+        ...(String(type) === 'histogram' ? ['bucket', 'count', 'sum'].map((part) => `${name}_${part}`) : []),
+      ]),
+    );
+    const known = new Set(told);
+    const named = readdirSync(docs)
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) =>
+        // Without the placeholders of several, `netspectra_files_*`.
+        [
+          ...readFileSync(join(docs, file), 'utf8').matchAll(
+            /\b(?:netspectra_[a-z]+_|process_)[a-z_]*[a-z](?![a-z_*])/g,
+          ),
+        ].map(([name]) => ({ file, name })),
+      );
+    expect(named.length).toBeGreaterThan(100);
+    // What goes to VictoriaMetrics (docs/storage.md) is named alike.
+    const written = /^netspectra_(traffic|tcp_health)_/;
+    expect(named.filter(({ name }) => !known.has(name) && !written.test(name))).toEqual([]);
   });
 
   it('show what the engine and the writer tell, counters as counters', async () => {
