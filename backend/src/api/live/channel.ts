@@ -117,12 +117,18 @@ export class Channel {
   }
 
   async #reachBack(afterMs: number): Promise<void> {
-    const first = this.#events[0]?.fromMs;
-    if (first === undefined) return;
-    const last = this.#events.at(-1)!.toMs;
-    let from = Math.max(this.#aligned(afterMs), last - windowsBackMax * this.#widthMs, 0);
     const earlier: LiveEvent[] = [];
-    for (; from < first; from += this.#widthMs) earlier.push(await this.#eventOf(from));
+    for (;;) {
+      // Looked at anew each time: meanwhile windows come to their end, and the oldest are forgotten.
+      const [first] = this.#events;
+      if (!first) return;
+      const last = this.#events.at(-1)!.toMs;
+      const oldest = Math.max(this.#aligned(afterMs), last - windowsBackMax * this.#widthMs, 0);
+      const next = earlier.at(-1)?.toMs ?? oldest;
+      if (next >= first.fromMs) break;
+      if (next < oldest) earlier.length = 0;
+      else earlier.push(await this.#eventOf(next));
+    }
     this.#events.unshift(...earlier);
   }
 

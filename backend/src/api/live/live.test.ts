@@ -8,7 +8,7 @@ import { createApi } from '../server.js';
 import { liveEventSchema } from '../schemas/index.js';
 import { openTestApi } from '../testing.js';
 import type { TestApi } from '../testing.js';
-import { Channel, timeOfEventId } from './channel.js';
+import { Channel, timeOfEventId, windowsBackMax } from './channel.js';
 import type { LiveSource } from './channel.js';
 import { LiveHub, defaultLiveLimits } from './hub.js';
 import type { Reader } from './hub.js';
@@ -333,6 +333,43 @@ describe('channel', () => {
     channel.end();
     expect(back.map(idOf)).toEqual(['w70', 'w80', 'w90', 'w100', 'w110', 'w120', 'w130']);
     expect(texts.map(idOf)).toEqual(['w100', 'w110', 'w120', 'w130']);
+  });
+
+  test('windows that are forgotten while a reader reaches back leave no hole that is not told', async () => {
+    const width = 10;
+    let closed = 2_000;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const channel = new Channel(
+      {
+        width: async () => width,
+        closed: async () => closed,
+        window: async (fromMs) => (fromMs === 1_900 ? held.then(() => ({})) : {}),
+      },
+      work,
+      { intervalMs: 1 },
+    );
+    await channel.begin();
+    const texts: string[] = [];
+    channel.subscribe((text) => texts.push(text) > 0, undefined);
+    const until = async (end: number): Promise<void> => {
+      closed = end;
+      while (idOf(texts.at(-1)!) !== `w${end}`) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await until(2_500);
+    await until(3_000);
+    const reached = channel.reachBack(1_900);
+    await until(3_400);
+    release();
+    await reached;
+    const back: string[] = [];
+    channel.subscribe((text) => back.push(text) > 0, 1_900);
+    channel.end();
+    const oldest = 3_400 - windowsBackMax * width;
+    expect(back[0]).toBe(`event: skipped\nid: w${oldest}\ndata: {"from":1900,"to":${oldest}}\n\n`);
+    expect(back.slice(1).map(idOf)).toEqual(
+      Array.from({ length: windowsBackMax }, (_, i) => `w${oldest + (i + 1) * width}`),
+    );
   });
 
   test('a reader that is ahead, because it was at another process before, is given nothing twice', async () => {
