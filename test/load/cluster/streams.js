@@ -19,6 +19,8 @@ import {
 } from './processes.js';
 
 const messageBytesMax = 256 << 10;
+/** What a stream's flush may take at most, on a machine that does other things too. */
+const millisecondsPerStreamMax = 500;
 const storedName = 'netspectra_packets_stored_total';
 
 /**
@@ -68,7 +70,7 @@ export async function streams({ probes, packetsPerMessage, rounds, counting }) {
           'a round is stored',
           async () => ((await metrics(engine.address, [storedName]))[storedName] ?? 0) >= packets,
           {
-            milliseconds: 120_000,
+            milliseconds: 60_000 + probes * millisecondsPerStreamMax,
             everyMs: 250,
           },
         );

@@ -39,6 +39,8 @@ const latencyPacketsPerSecond = 100_000;
 const latencySeconds = 30;
 /** of an installation of this size: each partition's flush is a set of inserts of its own */
 const latencySettings = { NETSPECTRA_BUS_PARTITIONS: '4', NETSPECTRA_ENGINE_FLUSH_INTERVAL: '300ms' };
+/** of an installation of so many: each sends to every partition, so this is what each partition has */
+const probesOfPartition = [10, 200, 1_000];
 const realSeconds = 30;
 const folder = join(tmpdir(), 'netspectra-bench');
 
@@ -254,7 +256,7 @@ async function memory({ counting, line }) {
 
 async function manyProbes({ counting, line }) {
   const found = [];
-  for (const probes of [10, 200]) {
+  for (const probes of probesOfPartition) {
     const one = await streams({ probes, packetsPerMessage: 20, rounds: 3, counting });
     found.push(one);
     line(
