@@ -141,12 +141,13 @@ export class FileSource implements UpSource {
 
   stop(): void {
     this.stopping = true;
-    this.givingUp = setTimeout(() => this.giveUp(), this.config.engine.drain_timeout * 1000);
+    if (!this.finished) this.givingUp = setTimeout(() => this.giveUp(), this.config.engine.drain_timeout * 1000);
     if (this.current) this.current.stop();
     else this.options.standardInput?.destroy(); // its first bytes may be waited for
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.givingUp);
     this.options.standardInput?.destroy();
   }
 
