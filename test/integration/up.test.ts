@@ -110,6 +110,17 @@ describe('netspectra up', () => {
     expect(await withStore(data, totals)).toEqual(first);
   });
 
+  it('that has read its files and serves ends at once when it is told to', async () => {
+    const up = start(['up', '--read', sampleCapture, '--data', temporary(), '--listen', '127.0.0.1:0'], {
+      // It waits for no drain: there is nothing to store.
+      env: { NETSPECTRA_ENGINE_DRAIN_TIMEOUT: '10m' },
+    });
+    await until('the capture is read', () => up.stderr().includes('"capture read"'));
+    await until('it serves', () => /Ctrl-C ends/.test(up.stderr()));
+    up.child.kill('SIGTERM');
+    expect(await up.ended).toMatchObject({ code: 0 });
+  });
+
   it('shows exactly the packets consumed after SIGTERM in the middle, and goes on there', async () => {
     const data = temporary();
     const capture = join(temporary(), 'long.pcap');
