@@ -220,7 +220,9 @@ describe.runIf(hasCables)('netspectra up --interface', () => {
     const packets = await cable.send(sampleCapture, { packetsPerSecond: 20_000 });
     await until('it has them', async () => (await up.metric('netspectra_probe_packets_total')) === packets);
     expect(await up.endAnyhow('SIGTERM')).toMatchObject({ code: 1, received: packets, stored: 0 });
-    expect(up.stderr()).toMatch(/"messages":\d+,"packets":1932,"msg":"not everything could be stored in time; it is lost"/);
+    expect(up.stderr()).toMatch(
+      /"messages":\d+,"packets":1932,"msg":"not everything could be stored in time; it is lost"/,
+    );
   });
 
   it('ends in time when the store neither takes rows nor refuses them, and says what is lost', async () => {

@@ -11,14 +11,7 @@
  * (`FlushGate`). Beyond that nothing more is taken from the bus, which keeps it. A store that is away is tried again as long as the lease is held.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type {
-  Bus,
-  BusLog,
-  Delivery,
-  PartitionConsumer,
-  ReceivedMessage,
-  StreamState,
-} from '@netspectra/collector/bus';
+import type { Bus, BusLog, Delivery, PartitionConsumer, ReceivedMessage, StreamState } from '@netspectra/collector/bus';
 import type { EnrichmentData } from '../enrichment/index.js';
 import { addCounts } from '../engine/accounting.js';
 import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
