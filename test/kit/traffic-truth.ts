@@ -196,7 +196,7 @@ export function quantiles(latencies: readonly number[]): string {
 }
 
 /** Rows of a table frame. */
-function rowsIn({ frames }: Result): Row[] {
+export function rowsIn({ frames }: Result): Row[] {
   const [frame] = frames;
   if (!frame) return [];
   const { values } = frame.data;

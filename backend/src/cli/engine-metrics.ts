@@ -73,6 +73,29 @@ export function registerBusEngineMetrics(registry: Registry, read: () => EngineW
     'Streams of probes that were let go because there were too many (engine.max_streams)',
     'streamsEvicted',
   );
+  counter(
+    'netspectra_engine_duplicate_packets_total',
+    'Packets that another probe had brought already (engine.duplicates)',
+    'duplicatePackets',
+  );
+  counter(
+    'netspectra_engine_duplicates_late_packets_total',
+    'Packets that came to the bus later than engine.duplicates.window after they were captured: copies may count twice',
+    'duplicatesLatePackets',
+  );
+  counter(
+    'netspectra_engine_duplicates_unjudged_packets_total',
+    'Packets that could not be compared with those of other probes: without addresses, sampled, or of too many probes',
+    'duplicatesUnjudgedPackets',
+  );
+  counter(
+    'netspectra_engine_duplicates_overflows_total',
+    'Times that remembered packets were forgotten early (engine.duplicates.max_packets, bus.stream_bytes)',
+    'duplicatesOverflows',
+  );
+  gauged(registry, 'netspectra_engine_remembered_packets', 'Packets remembered to recognise copies of them', () =>
+    sum(({ rememberedPackets }) => rememberedPackets),
+  );
   countedBy(
     registry,
     'netspectra_engine_refused_messages_total',

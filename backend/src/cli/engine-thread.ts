@@ -23,7 +23,7 @@ import type { Store } from '../storage/index.js';
 import { watchBuffers } from './buffer-watch.js';
 import { openConfiguredBus } from './bus.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
-import { flushWriterOptions, liveLatencyMs, processorOptions, workerLimits } from './engine-work.js';
+import { duplicateLimits, flushWriterOptions, liveLatencyMs, processorOptions, workerLimits } from './engine-work.js';
 import { beatRegularly, openConfiguredRealtime, registerRealtimeMetrics } from './realtime.js';
 import { openMigratedStore } from './store.js';
 import { openWriters } from './writers.js';
@@ -101,6 +101,7 @@ const worker = new EngineWorker(
   },
   {
     ...workerLimits(config),
+    ...duplicateLimits(config),
     id,
     leaseMs: engine.lease * 1000,
     messageBytesMax: Math.floor(fetchBytesMax / threads),

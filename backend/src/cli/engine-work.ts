@@ -48,6 +48,12 @@ export const workerLimits = ({ engine }: Config): Omit<EngineWorkerOptions, 'id'
   streamsMax: engine.max_streams,
 });
 
+/** Of an engine that has several probes: their copies of a packet count once, where that is asked for. */
+export const duplicateLimits = ({ engine: { duplicates } }: Config): Pick<EngineWorkerOptions, 'duplicates'> =>
+  duplicates.window > 0
+    ? { duplicates: { windowMs: duplicates.window * 1000, maxPackets: duplicates.max_packets } }
+    : {};
+
 /** Milliseconds since a packet's time; null for old captures that are published now, whose age says nothing. */
 export function liveLatencyMs(packetMs: number): number | null {
   const latencyMs = Date.now() - packetMs;

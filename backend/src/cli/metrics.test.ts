@@ -209,7 +209,13 @@ function engineRegistry(): Registry {
   registerEnrichmentMetrics(metrics, enrichment());
   registerStoreMetrics(metrics, () => counters);
   const zero = { messages: 0, packets: 0, bytes: 0, duplicates: 0, gaps: 0, late: 0, missing: 0, flushes: 0 };
-  const before = { ...zero, flushRetries: 0, streamsEvicted: 0, refused: {}, limits: {} };
+  const copies = {
+    duplicatePackets: 0,
+    duplicatesLatePackets: 0,
+    duplicatesUnjudgedPackets: 0,
+    duplicatesOverflows: 0,
+  };
+  const before = { ...zero, ...copies, flushRetries: 0, streamsEvicted: 0, refused: {}, limits: {} };
   registerBusEngineMetrics(metrics, () => ({
     id: 'e-0',
     partitions: [],

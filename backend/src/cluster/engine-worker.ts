@@ -60,6 +60,10 @@ const counterNames = [
   'flushes',
   'flushRetries',
   'streamsEvicted',
+  'duplicatePackets',
+  'duplicatesLatePackets',
+  'duplicatesUnjudgedPackets',
+  'duplicatesOverflows',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

@@ -17,6 +17,8 @@ import { addCounts } from '../engine/accounting.js';
 import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { WriteForbidden } from '../tables/index.js';
 import type { Writer } from '../tables/index.js';
+import { DuplicateMemory, noDuplicateState } from './duplicate-memory.js';
+import type { DuplicateOptions, DuplicateState } from './duplicate-memory.js';
 import type { FlowBudget } from './flow-budget.js';
 import type { FlushGate } from './flush-gate.js';
 import { stretchesMax } from './lease.js';
@@ -59,10 +61,12 @@ export interface RunnerOptions {
   readonly holeMs: number;
   /** most streams (probe, epoch) at once: the one that was silent longest goes when another comes */
   readonly streamsMax: number;
+  /** packets that several probes bring count once; absent: they count for each */
+  readonly duplicates?: DuplicateOptions;
 }
 
 /** What a runner did since it began, and holds. Counters only rise. */
-export interface RunnerState {
+export interface RunnerState extends DuplicateState {
   readonly messages: number;
   readonly packets: number;
   readonly bytes: number;
@@ -119,6 +123,7 @@ export class PartitionRunner {
   private readonly intakes = new Map<string, StreamIntake>();
   private readonly ended = new AbortController();
   private end: RunnerEnd | null = null;
+  private memory: DuplicateMemory | null = null;
   private consumer: PartitionConsumer | null = null;
   private patience: NodeJS.Timeout | undefined;
   private enrichment: EnrichmentData | null = null;
@@ -192,6 +197,7 @@ export class PartitionRunner {
       streams: this.intakes.size,
       streamsEvicted: this.streamsEvicted,
       limits,
+      ...(this.memory?.state ?? noDuplicateState),
       waiting,
       storedUntilMs: this.storedUntilMs,
       storeError: this.storeError,
@@ -268,6 +274,7 @@ export class PartitionRunner {
   }
 
   private async read(): Promise<void> {
+    if (this.options.duplicates) await this.openMemory(this.options.duplicates);
     await this.openDeclared();
     if (this.isOver) return;
     const consumer = this.parts.bus.consume(this.partition, { pendingBytesMax: this.options.pendingBytesMax });
@@ -284,6 +291,12 @@ export class PartitionRunner {
         sliceEnd = performance.now() + sliceMs;
       }
     }
+  }
+
+  private async openMemory(options: DuplicateOptions): Promise<void> {
+    const streams = await this.untilDone(() => this.parts.bus.streams());
+    const stream = streams?.find(({ partition }) => partition === this.partition);
+    this.memory = new DuplicateMemory(options, stream?.messagesMax ?? Infinity);
   }
 
   /** The streams of a flush that an engine before declared, so that their borders stand before anything is read. */
@@ -303,6 +316,7 @@ export class PartitionRunner {
         this.intakes.get(keyOf(delivery.probe, delivery.epoch)) ??
         (await this.openIntake(delivery.probe, delivery.epoch));
       if (!intake) return; // over, meanwhile
+      this.memory?.pass(delivery.arrivedMs, delivery.streamSequence);
       this.countInto(intake, delivery);
     }
     this.lastTaken = delivery.streamSequence;
@@ -338,6 +352,7 @@ export class PartitionRunner {
       partitions: this.parts.bus.partitions,
       stored,
       processor,
+      memory: this.memory,
       heldMax: heldMessagesMax,
       declared: this.declaredOf.get(key) ?? [],
       onRefused: (reason) => this.refuse(reason, probe),
@@ -578,6 +593,7 @@ export class PartitionRunner {
     let until = this.lastTaken;
     for (const intake of this.intakes.values()) until = Math.min(until, intake.lowestHeld - 1);
     for (const { streamSequence } of this.underWay) until = Math.min(until, streamSequence - 1);
+    if (this.memory) until = this.memory.keptFrom(until + 1) - 1;
     if (until <= this.lastAcknowledged || !this.consumer) return;
     const { consumer } = this;
     const before = this.lastAcknowledged;

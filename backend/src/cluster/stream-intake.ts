@@ -4,9 +4,10 @@
  * sequence jumps and wherever an engine before this one had declared a border.
  */
 import { PacketBatch, decodePacketBatch } from '@netspectra/proto';
-import type { BatchHeader, CaptureCounters, WireError } from '@netspectra/proto';
+import type { BatchHeader, CaptureCounters, DecodedBatch, WireError } from '@netspectra/proto';
 import type { ReceivedMessage } from '@netspectra/collector/bus';
 import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
+import type { DuplicateMemory } from './duplicate-memory.js';
 import { MessageOrder } from './message-order.js';
 import type { OrderCounters, SequenceRange } from './message-order.js';
 
@@ -45,6 +46,8 @@ export interface StreamIntakeOptions {
   readonly partitions: number;
   readonly stored: StoredPart;
   readonly processor: PacketProcessor;
+  /** tells which packets another probe has brought; null: all count */
+  readonly memory: DuplicateMemory | null;
   /** most messages held while one before them is missing */
   readonly heldMax: number;
   /** stretches that an engine before declared and may have written in part: repeated to the number */
@@ -59,6 +62,12 @@ export interface StreamIntakeOptions {
  */
 const scratchRows = 4_096;
 let scratch: PacketBatch | undefined;
+
+/** A message, and what was told of it when it came. */
+interface Arrival extends ReceivedMessage {
+  /** 1 for each packet that another probe has brought already; absent: all count */
+  readonly copies?: Uint8Array;
+}
 
 interface OpenStretch {
   readonly firstSeq: number;
@@ -78,7 +87,9 @@ export class StreamIntake {
   /** monotonic milliseconds of the last message */
   lastActiveMs = 0;
   private readonly options: StreamIntakeOptions;
-  private readonly order: MessageOrder<ReceivedMessage>;
+  private readonly order: MessageOrder<Arrival>;
+  /** of the message that came last, which is mostly counted at once; good until another is read */
+  private decoded: { readonly bytes: Uint8Array; readonly result: DecodedBatch } | null = null;
   private readonly cuts: CutStretch[] = [];
   private declared: SequenceRange[];
   private open: OpenStretch | null = null;
@@ -150,7 +161,7 @@ export class StreamIntake {
   /** Take a message; what is in order then is counted. @returns packets that were counted */
   take(message: ReceivedMessage, nowMs: number): number {
     this.lastActiveMs = nowMs;
-    return this.countAll(this.order.add(message));
+    return this.countAll(this.order.add(this.judged(message)));
   }
 
   /** How long the hole before the first held message is open; 0 = there is none. */
@@ -226,14 +237,32 @@ export class StreamIntake {
     return this.cuts.splice(0);
   }
 
-  private countAll(messages: readonly ReceivedMessage[]): number {
+  /**
+   * Told as it comes, whatever becomes of it: also what is in the store, or here twice. A message that has to wait for one
+   * before it is decoded once more when it is counted.
+   */
+  private judged(message: ReceivedMessage): Arrival {
+    const { memory, stored } = this.options;
+    if (memory === null) return message;
+    const result = this.decode(message);
+    if (!result.ok || !this.isNamed(result.header, message)) return message;
+    const { batch, header } = result;
+    const { probe, epoch, sequence, arrivedMs } = message;
+    const capturedMs = header.lastSeconds * 1000 + header.lastNanoseconds / 1e6;
+    const isStored = sequence <= stored.lastSeq && !stored.gaps.some((gap) => isIn(gap, sequence));
+    const marks = memory.judge({ probe, epoch, sequence, batch, arrivedMs, capturedMs, isStored });
+    return { ...message, copies: marks.slice(0, batch.count) };
+  }
+
+  private countAll(messages: readonly Arrival[]): number {
     let packets = 0;
     for (const message of messages) packets += this.count(message);
+    this.decoded = null;
     return packets;
   }
 
-  private count(message: ReceivedMessage): number {
-    const { sequence, streamSequence } = message;
+  private count(message: Arrival): number {
+    const { sequence, streamSequence, copies } = message;
     if (this.open && (sequence !== this.open.lastSeq + 1 || isPast(this.open.declared, sequence))) this.cut();
     const declared = this.declared.find((range) => isIn(range, sequence)) ?? null;
     if (this.open && this.open.declared !== declared) this.cut();
@@ -249,18 +278,26 @@ export class StreamIntake {
     const { open } = this;
     open.lastSeq = sequence;
     open.streamSequence = Math.min(open.streamSequence, streamSequence);
-    const decoded = decodePacketBatch(message.bytes, (scratch ??= new PacketBatch(scratchRows, scratchRows)));
+    const decoded = this.decode(message);
     let packets = 0;
     if (!decoded.ok) this.options.onRefused(decoded.error);
     else if (!this.isNamed(decoded.header, message)) this.options.onRefused('foreign_header');
     else {
-      this.processor.take(decoded.batch);
+      if (copies) this.processor.takeWithout(decoded.batch, copies);
+      else this.processor.take(decoded.batch);
       open.header = decoded.header;
       packets = decoded.batch.count;
       open.packets += packets;
     }
     if (declared?.last === sequence) this.cut();
     return packets;
+  }
+
+  private decode({ bytes }: ReceivedMessage): DecodedBatch {
+    if (this.decoded?.bytes === bytes) return this.decoded.result;
+    const result = decodePacketBatch(bytes, (scratch ??= new PacketBatch(scratchRows, scratchRows)));
+    if (this.options.memory !== null) this.decoded = { bytes, result };
+    return result;
   }
 
   private isNamed(header: BatchHeader, message: ReceivedMessage): boolean {

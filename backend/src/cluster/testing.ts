@@ -23,7 +23,20 @@ export function testMessage(
   packets: number,
   over: Partial<BatchHeader> = {},
 ): OutgoingMessage {
+  return messageOf(name, testBatch(packets, name.sequence), over);
+}
+
+function messageOf(
+  name: { readonly probe: string; readonly epoch: bigint; readonly sequence: number; readonly partition?: number },
+  batch: PacketBatch,
+  over: Partial<BatchHeader>,
+): OutgoingMessage {
   const { probe, epoch, sequence, partition = 0 } = name;
+  const header = batchHeader({ probe, epoch, sequence, partition, source: 'eth0', ...batchTimes(batch), ...over });
+  return { probe, epoch, sequence, partition, bytes: encodePacketBatch(batch, header) };
+}
+
+function testBatch(packets: number, sequence: number): PacketBatch {
   const batch = new PacketBatch(Math.max(1, packets), 0);
   batch.count = packets;
   for (let row = 0; row < packets; row += 1) {
@@ -39,8 +52,22 @@ export function testMessage(
     batch.destinationPort[row] = 80;
     batch.protocol[row] = tcp;
   }
-  const header = batchHeader({ probe, epoch, sequence, partition, source: 'eth0', ...batchTimes(batch), ...over });
-  return { probe, epoch, sequence, partition, bytes: encodePacketBatch(batch, header) };
+  return batch;
+}
+
+/** A message of one packet for each number: packets of the same number are copies of each other, or alike. */
+export function numberedMessage(
+  name: { readonly probe: string; readonly epoch: bigint; readonly sequence: number },
+  numbers: readonly number[],
+  over: Partial<BatchHeader> = {},
+): OutgoingMessage {
+  const batch = testBatch(numbers.length, name.sequence);
+  numbers.forEach((number, row) => {
+    batch.tcpSequence[row] = number;
+    batch.flowHash[row] = 7 + (number % 3);
+    batch.sourceAddress[row * 4 + 3] = 1 + (number % 3);
+  });
+  return messageOf(name, batch, over);
 }
 
 interface Kept {
@@ -111,11 +138,21 @@ export class TestStore implements Writer {
 
 /** One partition: bus, store, and engines that take turns. */
 export class TestCluster {
-  readonly bus: Bus = createMemoryBus({ partitions: 1 });
+  readonly bus: Bus;
   readonly records: Records = createMemoryRecords();
   readonly store = new TestStore();
-  readonly publisher: Publisher = this.bus.publisher();
+  readonly publisher: Publisher;
   private engines = 0;
+
+  /**
+   * @param now the bus's clock, unix milliseconds
+   * @param streamMessages most messages of the stream; absent: as on a server
+   */
+  constructor(now: () => number = Date.now, streamMessages?: number) {
+    const limits = streamMessages === undefined ? {} : { messagesMax: streamMessages };
+    this.bus = createMemoryBus({ partitions: 1, ...limits }, now);
+    this.publisher = this.bus.publisher();
+  }
 
   async publish(...messages: readonly OutgoingMessage[]): Promise<void> {
     for (const message of messages) {

@@ -286,6 +286,17 @@ export const configSchema = Type.Object(
           default: 60,
         }),
       }),
+      duplicates: section('On the bus: packets that several probes bring.', {
+        window: seconds(
+          'A packet that several probes bring to the bus within so long of each other counts once; the same for all engines. 0 = each probe counts what it sees.',
+          { minimum: 0, maximum: 3_600, default: 0 },
+        ),
+        max_packets: whole('Packets that a partition remembers to recognise copies, at most; 64 to 128 bytes each.', {
+          minimum: 1_024,
+          maximum: 67_108_864,
+          default: 524_288,
+        }),
+      }),
       windows: section('Spans of packet time that rows stand for.', {
         counter_seconds: windowSeconds('Width of the windows of counters (traffic, TCP health).', 1),
         flow_seconds: windowSeconds('Width of the windows of flow records.', 10),

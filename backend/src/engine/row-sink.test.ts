@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseAddress } from '@netspectra/query';
 import { tables } from '../tables/index.js';
-import { RowWriter } from './row-sink.js';
+import type { TableName } from '../tables/index.js';
+import { RowSink, RowWriter } from './row-sink.js';
 
 /** The text of what `write` puts first into a row. */
 function textOf(write: (row: RowWriter) => void): string {
@@ -70,4 +71,25 @@ const grouped = (bytes: Uint8Array): string =>
 
 it('text with what must be escaped in it', () => {
   expect(textOf((row) => row.text("plain 'til \\ here\tand é"))).toBe("plain 'til \\\\ here\\tand é");
+});
+
+/** A row of nothing. */
+function row(sink: RowSink, name: TableName): void {
+  const writer = sink.table(name);
+  writer.begin();
+  writer.zeros(tables[name].rowColumns.length);
+  writer.end();
+}
+
+it('gives the accounting last, also when it was there first: it says that all the rest is stored', () => {
+  const sink = new RowSink();
+  row(sink, 'probe_stats');
+  expect(sink.take().map(({ table }) => table)).toEqual(['probe_stats']);
+  for (const name of ['flows', 'traffic', 'probe_stats'] as const) row(sink, name);
+  expect(sink.take().map(({ table, rows }) => [table, rows])).toEqual([
+    ['flows', 1],
+    ['traffic', 1],
+    ['probe_stats', 1],
+  ]);
+  expect(sink.take()).toEqual([]);
 });

@@ -68,6 +68,19 @@ export class RowWriter {
     this.separate();
   }
 
+  /** So many columns of 0. */
+  zeros(columns: number): void {
+    this.reserve(columns * 2);
+    const out = this.bytes;
+    let at = this.length;
+    for (const end = at + columns * 2; at < end; at += 2) {
+      out[at] = 48;
+      out[at + 1] = tab;
+    }
+    this.length = at;
+    this.column += columns;
+  }
+
   /** A 64-bit number in two halves. */
   number64(high: number, low: number): void {
     // Long division by 10^9, 16 bits at a time: what is above it fits a double, and no BigInt is made.
@@ -294,6 +307,8 @@ function nineDigits(out: Uint8Array, at: number, value: number): number {
   return at + 9;
 }
 
+const rank = ({ table }: RowWriter): number => (table === 'probe_stats' ? 1 : 0);
+
 /** A partition's row writers, one per table, made when first used. */
 export class RowSink {
   private readonly writers = new Map<TableName, RowWriter>();
@@ -326,8 +341,12 @@ export class RowSink {
     return size;
   }
 
-  /** All rows, a block per table that has any; the sink is empty afterwards. */
+  /**
+   * All rows, a block per table that has any, the accounting table's last: what it has is in the store whole, also when the
+   * stream's first flush brought accounting alone. The sink is empty afterwards.
+   */
   take(): RowBlock[] {
-    return [...this.writers.values()].filter((writer) => writer.rows > 0).map((writer) => writer.take());
+    const filled = [...this.writers.values()].filter((writer) => writer.rows > 0);
+    return filled.sort((a, b) => rank(a) - rank(b)).map((writer) => writer.take());
   }
 }

@@ -66,6 +66,7 @@ it('one server has what it always had: a changed statement would lock people out
     'rollups 23271b29e7e9ae1521980609774a3251e8a4c81a0c37fcef2dc16fa258d0628f',
     'sampling 7552c9488d67fb45aed95990458b5372e15b81b242825991c948cefc9068040c',
     'deduplication 0edfcaacc168421475f3ba5ddb3bd6fdb44321c24dd3e57169441a0e8b9e10f8',
+    'duplicates eb4de6665906552e91df77d37c7184a305394b1a7d927d8c1bfa4a3c38dd4030',
   ]);
 });
 
@@ -135,6 +136,6 @@ it('with shards, each table of rows has one that stands for all, by partition; n
   // A column is there on the shards before the table that stands for them names it.
   const added = schemaStatements(cluster('sharded')).filter((sql) => sql.includes('ADD COLUMN'));
   expect(added.map((sql) => /ALTER TABLE (\w+)/.exec(sql)?.[1])).toEqual(
-    ['flows', 'dns', 'http', 'tls', 'probe_stats'].flatMap((name) => [`${name}_local`, name]),
+    ['flows', 'dns', 'http', 'tls', 'probe_stats', 'flows', 'probe_stats'].flatMap((name) => [`${name}_local`, name]),
   );
 });

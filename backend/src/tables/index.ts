@@ -63,7 +63,10 @@ function table(name: TableName, text: string): Table {
   return { name, columns: [...stampColumns, ...rowColumns], rowColumns };
 }
 
-/** One row per flow per window (and per flush): what this flow did in it. Sum the counters, keep min(first), max(last). */
+/**
+ * One row per flow per window (and per flush): what this flow did in it. Sum the counters, keep min(first), max(last). Packets
+ * that another probe has brought already have rows of their own, in which all counters but client_ and server_duplicate_* are 0.
+ */
 const flows = table(
   'flows',
   `
@@ -99,7 +102,11 @@ const flows = table(
   icmp_type UInt8
   icmp_code UInt8
   new_flow UInt8
-  end_reason UInt8${places}`,
+  end_reason UInt8
+  client_duplicate_packets UInt64
+  client_duplicate_bytes UInt64
+  server_duplicate_packets UInt64
+  server_duplicate_bytes UInt64${places}`,
 );
 
 /**
@@ -271,7 +278,8 @@ const tls = table(
 
 /**
  * The accounting table, written last in every flush: its max(last_seq) is the commit position, and its sums prove the
- * balance link = kernel_dropped + filtered + decoded + undecodable. `position` is where the source goes on after this
+ * balance link = kernel_dropped + filtered + decoded + undecodable; of `packets`, duplicate_packets were another probe's
+ * before and are in no other table's sums. `position` is where the source goes on after this
  * flush (for a capture file: byte offset of the next record in the uncompressed file).
  */
 const probeStats = table(
@@ -295,7 +303,9 @@ const probeStats = table(
   flows_folded UInt64
   flows_live UInt64
   reasons Map(String, UInt64)
-  sampling_rate UInt32`,
+  sampling_rate UInt32
+  duplicate_packets UInt64
+  duplicate_bytes UInt64`,
 );
 
 export const tables: Readonly<Record<TableName, Table>> = {

@@ -34,6 +34,8 @@ export interface ReceivedMessage extends MessageId {
   readonly kind: 'message';
   /** its number in the partition's stream, from 1 */
   readonly streamSequence: number;
+  /** when the bus took it, by the bus's clock (unix milliseconds): the same for everybody who reads it, whenever */
+  readonly arrivedMs: number;
   readonly bytes: Uint8Array;
 }
 

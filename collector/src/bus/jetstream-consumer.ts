@@ -167,7 +167,8 @@ export class JetStreamConsumer implements PartitionConsumer {
       this.rejected[why] += 1;
       return { kind: 'rejected', streamSequence, reason: why };
     }
-    return { kind: 'message', streamSequence, ...known.id, bytes: message.data };
+    const arrivedMs = Number(message.timestampNanos / BigInt(nanosecondsPerMs));
+    return { kind: 'message', streamSequence, arrivedMs, ...known.id, bytes: message.data };
   }
 
   private async pauseUntilConnected(): Promise<void> {

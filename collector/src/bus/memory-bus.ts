@@ -32,9 +32,12 @@ export interface MemoryBusOptions extends StreamOptions {
   readonly messagesMax?: number;
 }
 
-/** Make a bus in memory. */
-export function createMemoryBus(options: MemoryBusOptions): Bus {
-  return new MemoryBus(options);
+/**
+ * Make a bus in memory.
+ * @param now the clock that says when messages arrived, unix milliseconds
+ */
+export function createMemoryBus(options: MemoryBusOptions, now: () => number = Date.now): Bus {
+  return new MemoryBus(options, now);
 }
 
 class MemoryBus implements Bus {
@@ -43,10 +46,10 @@ class MemoryBus implements Bus {
   private readonly partitionStreams: readonly MemoryStream[];
   private readonly listeners = new Set<{ subject: string; heard: (subject: string, bytes: Uint8Array) => void }>();
 
-  constructor(options: MemoryBusOptions) {
+  constructor(options: MemoryBusOptions, now: () => number) {
     this.partitions = options.partitions;
     const limits = { messagesMax: messagesMax(options), ...streamDefaults, ...options };
-    this.partitionStreams = Array.from({ length: options.partitions }, () => new MemoryStream(limits));
+    this.partitionStreams = Array.from({ length: options.partitions }, () => new MemoryStream(limits, now));
   }
 
   async ensureStreams(): Promise<readonly StreamDrift[]> {
@@ -101,6 +104,7 @@ class MemoryBus implements Bus {
 
 class MemoryStream {
   private readonly limits: Required<Pick<MemoryBusOptions, 'messagesMax' | 'bytesMax' | 'messageBytesMax'>>;
+  private readonly now: () => number;
   private readonly names = new Set<string>();
   private readonly messages = new Map<number, ReceivedMessage>();
   private readonly arrivals = new Set<() => void>();
@@ -108,8 +112,9 @@ class MemoryStream {
   private last = 0;
   private bytes = 0;
 
-  constructor(limits: MemoryStream['limits']) {
+  constructor(limits: MemoryStream['limits'], now: () => number) {
     this.limits = limits;
+    this.now = now;
   }
 
   get state(): Omit<StreamState, 'partition'> {
@@ -137,7 +142,7 @@ class MemoryStream {
     this.names.add(name);
     if (this.names.size > namesMax) this.names.delete(this.names.values().next().value!);
     this.last += 1;
-    this.messages.set(this.last, { kind: 'message', streamSequence: this.last, ...message });
+    this.messages.set(this.last, { kind: 'message', streamSequence: this.last, arrivedMs: this.now(), ...message });
     this.bytes += message.bytes.length;
     for (const arrived of [...this.arrivals]) arrived();
     return { duplicate: false };

@@ -10,7 +10,7 @@ import { fieldOf } from './fields.js';
 import type { FieldId, FilterField } from './fields.js';
 import { globToLike, lowerAscii } from './glob.js';
 import { parseRegex, regexToRe2 } from './regex.js';
-import { directionExists, sourceSql, sourceSqlBy } from '../registry/source.js';
+import { directionExists, directionSeen, sourceSql, sourceSqlBy } from '../registry/source.js';
 import type { Direction, Source } from '../registry/source.js';
 import type { QueryTable } from '../registry/tables.js';
 
@@ -27,10 +27,11 @@ export interface SqlOptions {
   readonly table: QueryTable;
   /**
    * How directed fields (src_ip ...) are read. 'any' (absent: this): rows stand as they are and one is kept when either
-   * of its directions fits and has packets. 0 or 1: only that direction is looked at. `{ column }`: rows were already
-   * made directed, this SQL (a constant of the caller) says which direction a row is.
+   * of its directions fits and has packets. 'seen', of `flows`: also when these are packets that another probe had brought.
+   * 0 or 1: only that direction is looked at. `{ column }`: rows were already made directed, this SQL (a constant of the
+   * caller) says which direction a row is.
    */
-  readonly direction?: 'any' | Direction | { readonly column: string };
+  readonly direction?: 'any' | 'seen' | Direction | { readonly column: string };
   /** begins the parameter names, so that several filters fit in one statement; absent: 'p' */
   readonly parameterPrefix?: string;
 }
@@ -222,8 +223,10 @@ export function compileSql(filter: FilterNode, options: SqlOptions): CompiledSql
   if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(prefix)) throw new Error(`bad parameter prefix ${prefix}`);
   const compiler = new SqlCompiler(options.table, prefix);
   const direction = options.direction ?? 'any';
-  const directedAny = direction === 'any' && isDirectedFilter(filter, options.table);
-  if (!directedAny) return { sql: compiler.node(filter, direction === 'any' ? 0 : direction), params: compiler.params };
-  const [there, back] = ([0, 1] as const).map((way) => `(${directionExists[way]} AND ${compiler.node(filter, way)})`);
+  const isAny = direction === 'any' || direction === 'seen';
+  if (!isAny) return { sql: compiler.node(filter, direction), params: compiler.params };
+  if (!isDirectedFilter(filter, options.table)) return { sql: compiler.node(filter, 0), params: compiler.params };
+  const exists = direction === 'seen' ? directionSeen : directionExists;
+  const [there, back] = ([0, 1] as const).map((way) => `(${exists[way]} AND ${compiler.node(filter, way)})`);
   return { sql: `(${there!} OR ${back!})`, params: compiler.params };
 }

@@ -127,6 +127,12 @@ const flagCount = (bit: number): DirectedSource => ({
   columns: ['client_tcp_flags', 'server_tcp_flags'],
 });
 
+/**
+ * Packets that another probe had brought already stand in rows of their own, which count nothing else (engine.duplicates).
+ * A measure that names these columns sees such rows also when it is asked for by direction.
+ */
+const duplicatePackets = ['client_duplicate_packets', 'server_duplicate_packets'] as const;
+
 const measuredRtt = derived('rtt_ns', ['rtt_ns'], 'rtt_ns > 0');
 const rttHistogram: HistogramSource = { histogram: 'rtt_histogram', columns: ['rtt_histogram'], unitNanoseconds: 1000 };
 const answered = 'queries > 0 AND responses > 0';
@@ -212,7 +218,12 @@ const listed = [
     description: 'Different flows that were active.',
     unit: 'short',
     kind: 'distinct',
-    sources: { flows: column('flow_id'), dns: column('flow_id'), http: column('flow_id'), tls: column('flow_id') },
+    sources: {
+      flows: derived('flow_id', ['flow_id', ...duplicatePackets], `${duplicatePackets.join(' + ')} = 0`),
+      dns: column('flow_id'),
+      http: column('flow_id'),
+      tls: column('flow_id'),
+    },
   },
   {
     id: 'new_flows',
@@ -721,6 +732,33 @@ const listed = [
     unit: 'short',
     kind: 'sum',
     sources: { probe_stats: column('filtered') },
+  },
+  {
+    id: 'duplicate_packets',
+    label: 'Duplicate packets',
+    description: 'Packets that another probe had brought already; they count in no other measure of traffic.',
+    unit: 'short',
+    kind: 'sum',
+    sources: { flows: directed(...duplicatePackets), probe_stats: column('duplicate_packets') },
+  },
+  {
+    id: 'duplicate_bytes',
+    label: 'Duplicate bytes',
+    description: 'Bytes on the wire of those packets.',
+    unit: 'bytes',
+    kind: 'sum',
+    sources: {
+      flows: directed('client_duplicate_bytes', 'server_duplicate_bytes', undefined, duplicatePackets),
+      probe_stats: column('duplicate_bytes'),
+    },
+  },
+  {
+    id: 'distinct_probe',
+    label: 'Distinct probes',
+    description: 'Different probes that saw packets of it, whichever of them they were counted for.',
+    unit: 'short',
+    kind: 'distinct',
+    sources: { flows: derived('probe', ['probe', ...duplicatePackets]), probe_stats: column('probe') },
   },
   {
     id: 'late_packets',

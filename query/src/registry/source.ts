@@ -46,6 +46,11 @@ export type Sources = Readonly<Partial<Record<QueryTable, Source>>>;
 
 /** Conditions under which a directed row of `flows` exists, index = direction. */
 export const directionExists: readonly [string, string] = ['client_packets > 0', 'server_packets > 0'];
+/** The same where it is about what probes saw: also packets that another probe had brought already (engine.duplicates). */
+export const directionSeen: readonly [string, string] = [
+  '(client_packets > 0 OR client_duplicate_packets > 0)',
+  '(server_packets > 0 OR server_duplicate_packets > 0)',
+];
 /** Columns that `directionExists` reads. */
 export const directionColumns: readonly string[] = ['client_packets', 'server_packets'];
 

@@ -20,20 +20,25 @@ export function timeConditions(table: QueryTable, range: TimeRange, binder: Bind
   return [`timestamp >= ${place('from', range.fromMs)}`, `timestamp < ${place('to', range.toMs)}`];
 }
 
-/** Conditions that a filter adds; its parameters go to the binder. @param prefix as in timeConditions */
+/**
+ * Conditions that a filter adds; its parameters go to the binder.
+ * @param prefix as in timeConditions
+ * @param found which rows may fit, where they are found before they are taken apart
+ */
 export function filterConditions(
   filter: CompiledFilter | null,
   table: QueryTable,
-  mode: RowMode | 'either',
+  mode: RowMode | 'seen' | 'either',
   binder: Binder,
   prefix = '',
+  found: 'either' | 'seen' = 'either',
 ): string[] {
   if (!filter) return [];
-  const condition = (of: RowMode | 'either', name: string): string => {
+  const condition = (of: RowMode | 'seen' | 'either', name: string): string => {
     const { sql, params } = filter.sql(table, of, prefix + name);
     binder.adopt(params);
     return `(${sql})`;
   };
   // Joined rows are found by either direction first.
-  return mode === 'joined' ? [condition('either', 'found'), condition(mode, 'filter')] : [condition(mode, 'filter')];
+  return mode === 'joined' ? [condition(found, 'found'), condition(mode, 'filter')] : [condition(mode, 'filter')];
 }

@@ -22,7 +22,7 @@ import { chooseMode, chooseTable } from './choose.js';
 import type { Columns } from './columns.js';
 import { displayUnit, unitConfig } from './display.js';
 import { groupOf, groupValue, keysOf } from './keys.js';
-import { rowsWhere } from './rows.js';
+import { rowsWhere, sentBy } from './rows.js';
 import type { RowMode } from './rows.js';
 import { scopeOf } from './scope.js';
 import type { CheckedQuery, Group, PlannedDimension, Statement } from './types.js';
@@ -156,6 +156,7 @@ function periodSql(
     part.mode,
     scope.conditions,
     keys.map(({ sql, column }) => `${sql} AS ${column}`),
+    sentBy(checked, table),
   );
   const only = part.groups.flatMap(({ dimension }, i) => {
     const values = part.only?.[i];

@@ -26,13 +26,14 @@ export interface CompiledFilter {
   /** few rows are to be expected: it asks for single hosts or small networks */
   readonly namesHosts: boolean;
   /**
-   * The condition over rows of the mode; `either`: bidirectional rows of which one direction fits.
+   * The condition over rows of the mode; `either`: bidirectional rows of which one direction fits; `seen`: also where
+   * another probe had brought its packets.
    * Throws when the table lacks a field: choose the table by `fields` first.
    * @param parameterPrefix begins the names of its parameters; absent: 'filter'
    */
   sql(
     table: QueryTable,
-    mode: RowMode | 'either',
+    mode: RowMode | 'either' | 'seen',
     parameterPrefix?: string,
   ): { readonly sql: string; readonly params: QueryParameters };
 }
@@ -92,6 +93,7 @@ export function compileFilter(text: string, pointer: string): CompiledFilter | n
       const directions = {
         plain: 'any',
         either: 'any',
+        seen: 'seen',
         client: 0,
         server: 1,
         directed: { column: directionColumn },

@@ -51,6 +51,11 @@ const summed = (name: string, label: string, unit?: string): FlowField => ({
   ...(unit === undefined ? {} : { unit }),
   show: number,
 });
+/** Of both sides, what another probe had brought already. */
+const repeated = (name: string, label: string, unit: string): FlowField => ({
+  ...summed(name, label, unit),
+  sql: `sum(client_${name} + server_${name})`,
+});
 const constant = (name: string, label: string, type: FrameFieldType, show: FlowField['show']): FlowField => ({
   name,
   label,
@@ -123,6 +128,8 @@ export const flowFields: readonly FlowField[] = [
   summed('server_zero_windows', 'Server zero windows', 'short'),
   constant('icmp_type', 'ICMP type', 'number', number),
   constant('icmp_code', 'ICMP code', 'number', number),
+  repeated('duplicate_packets', 'Duplicate packets', 'short'),
+  repeated('duplicate_bytes', 'Duplicate bytes', 'bytes'),
   { name: 'end_reason', label: 'End reason', sql: 'max(end_reason)', type: 'string', show: named('end_reason') },
 ];
 
@@ -153,8 +160,8 @@ interface FlowStatement {
  */
 function flowSql(statement: FlowStatement, binder: Binder): string {
   const { range, filter, further, having, orders, limit } = statement;
-  // A filter on a directed field keeps a row when one of its directions fits.
-  const mode = filter?.directed('flows') ? 'either' : 'plain';
+  // A filter on a directed field keeps a row when one of its directions fits: also a probe's that saw copies alone.
+  const mode = filter?.directed('flows') ? 'seen' : 'plain';
   const conditions = [...timeConditions('flows', range, binder), ...filterConditions(filter, 'flows', mode, binder)];
   const order = `ORDER BY ${orders.join(', ')}`;
   const rows = rowsWhere('flows', 'plain', conditions);

@@ -150,7 +150,7 @@ function leadingSql(frame: Frame, scope: Scope): string {
     scope.mode,
     scope.conditions,
     keys.map((key) => `${key.sql} AS ${key.column}`),
-    sentBy(checked.measures, scope.table),
+    sentBy(checked, scope.table),
   );
   const grouped = selectGrouped(
     from,
@@ -231,7 +231,7 @@ export function planQuery(
     mode,
     scope.conditions,
     keys.map((key) => `${key.sql} AS ${key.column}`),
-    sentBy(measures, table),
+    sentBy(checked, table),
   );
   const time: Key[] = bucket === undefined ? [] : [{ sql: bucket, column: 't' }];
   const shown = (column: string): string => `ns_${column}`;

@@ -4,7 +4,7 @@ import type { QueryDirection, QueryTable, TimeRange } from '@netspectra/query';
 import type { Binder } from './bind.js';
 import { directionDimension } from './choose.js';
 import { filterConditions, timeConditions } from './conditions.js';
-import { valueSql } from './rows.js';
+import { tellsDuplicates, valueSql } from './rows.js';
 import type { RowMode } from './rows.js';
 import type { CheckedQuery } from './types.js';
 
@@ -28,7 +28,7 @@ function directionConditions(direction: QueryDirection, table: QueryTable, mode:
 
 /** @param prefix begins the names of the parameters, where a statement has several scopes */
 export function scopeOf(
-  checked: Pick<CheckedQuery, 'filter' | 'direction'>,
+  checked: Pick<CheckedQuery, 'filter' | 'direction' | 'measures' | 'dimensions'>,
   rows: Pick<Scope, 'table' | 'mode' | 'range' | 'shiftMs'>,
   binder: Binder,
   prefix = '',
@@ -39,7 +39,14 @@ export function scopeOf(
     ...timeConditions(table, period, binder, prefix),
     ...(table === 'sketches' ? [`sketch = 'hll'`, `key = ''`] : []),
     ...directionConditions(checked.direction, table, mode, binder),
-    ...filterConditions(checked.filter, table, mode, binder, prefix),
+    ...filterConditions(
+      checked.filter,
+      table,
+      mode,
+      binder,
+      prefix,
+      tellsDuplicates(checked, table) ? 'seen' : 'either',
+    ),
   ];
   return { table, mode, range, shiftMs, conditions };
 }

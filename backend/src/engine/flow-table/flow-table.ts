@@ -251,6 +251,10 @@ export class FlowTable implements TcpRecords {
   isNew(flow: number): boolean {
     return (this.hot[flow * hotWords + meta]! & NewInRow) !== 0;
   }
+  /** The flow began elsewhere. */
+  forgetNew(flow: number): void {
+    this.hot[flow * hotWords + meta] = this.hot[flow * hotWords + meta]! & ~NewInRow;
+  }
   /** The record collects flows that were folded for want of room. */
   isOther(flow: number): boolean {
     return (this.hot[flow * hotWords + meta]! & IsOther) !== 0;
@@ -299,11 +303,14 @@ export class FlowTable implements TcpRecords {
    * Three passes over blocks of packets. The first only reads the index and the second only a word of each of the record's lines:
    * their cache misses do not depend on each other, so the processor overlaps them, and the third pass finds everything
    * near. With 2M flows that is the difference between one miss at a time and many in flight.
+   *
+   * @param weight what each packet stands for; with 0 it changes what is known of its flow (who is client, where TCP
+   *   stands), and adds nothing
    */
-  track(selection: PacketSelection): void {
+  track(selection: PacketSelection, weight: number = selection.batch.samplingRate): void {
     const { batch, rows, count, flow, direction, events } = selection;
     const { layers, flowHash } = batch;
-    this.weight = batch.samplingRate;
+    this.weight = weight;
     for (let start = 0; start < count; start += blockPackets) {
       const end = Math.min(count, start + blockPackets);
       // Room for a block of new flows first, so that nothing moves while the block is counted.

@@ -11,11 +11,14 @@ import { Accounting, mergeAccounting } from '../accounting.js';
 import type { AccountingReport, Time } from '../accounting.js';
 import { Conversations } from '../conversations.js';
 import type { ConversationReport } from '../conversations.js';
+import { DuplicateFlows } from '../duplicates/index.js';
+import type { DuplicateCounts } from '../duplicates/index.js';
 import { FlowTable } from '../flow-table/index.js';
-import { createSelection } from '../packet-selection.js';
+import { createSelection, PacketEvent } from '../packet-selection.js';
 import type { PacketSelection } from '../packet-selection.js';
 import { RowSink } from '../row-sink.js';
 import { ApplicationTracker } from '../tasks/application.js';
+import { flowTask } from '../tasks/flow.js';
 import { taskTypes } from '../tasks/index.js';
 import type { Task, TaskContext } from '../task.js';
 import { writeProbeStats } from './probe-stats.js';
@@ -66,6 +69,8 @@ export interface FlushContent {
   readonly limits: LimitCounters;
   /** flows in the table now */
   readonly flowsLive: number;
+  /** of the packets, those that another probe has brought already: in no other row than those that count them */
+  readonly duplicates: DuplicateCounts;
 }
 
 /** How often the partition met a limit (or a loss on the wire it had to guess around), since the start of the run. */
@@ -101,6 +106,7 @@ export interface ProcessorReport {
 }
 
 const smallestSelection = 1024;
+const noDuplicates: DuplicateCounts = { packets: 0, bytes: 0 };
 
 export class PacketProcessor {
   private readonly options: ProcessorOptions;
@@ -117,6 +123,7 @@ export class PacketProcessor {
   private readonly conversations: Conversations;
   private readonly single: PacketSelection;
   private selection: PacketSelection;
+  private duplicates: DuplicateFlows | null = null;
   private total: AccountingReport | null = null;
   private foldedReported = 0;
   private lateReported = 0;
@@ -168,6 +175,7 @@ export class PacketProcessor {
   /** Most flows from now on: processors that share a bound are given what the others leave. */
   set maxFlows(maxFlows: number) {
     this.flowTable.maxFlows = maxFlows;
+    if (this.duplicates) this.duplicates.maxFlows = maxFlows;
   }
 
   /** Count the packets of a batch that are this processor's. */
@@ -194,6 +202,42 @@ export class PacketProcessor {
     if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
   }
 
+  /**
+   * The same when rows may be copies of what another probe has brought: these are counted as such, and tasks do not see
+   * them. Only with windows, and where all rows of a batch are this processor's; then for every batch of the stream.
+   * @param duplicate 1 for each row that is a copy
+   */
+  takeWithout(batch: PacketBatch, duplicate: Uint8Array): void {
+    const { layers, count } = batch;
+    if (count > this.selection.rows.length) this.selection = createSelection(batch, count);
+    const duplicates = (this.duplicates ??= this.openDuplicates());
+    const { selection } = this;
+    selection.batch = batch;
+    let selected = 0;
+    let copies = 0;
+    for (let row = 0; row < count; row += 1) {
+      const isCopy = duplicate[row]!;
+      const isFragment = (layers[row]! & (Layer.Fragment | Layer.MoreFragments)) !== 0;
+      // Rows of one kind go together, in their order: flow tables follow where each flow stands.
+      if (isCopy !== copies || (isFragment && isCopy === 0)) {
+        this.processOrCopy(selection, selected, copies, duplicates);
+        selected = 0;
+        copies = isCopy;
+      }
+      if (isFragment && isCopy === 0) {
+        this.takeFragment(batch, row);
+        continue;
+      }
+      selection.rows[selected] = row;
+      selected += 1;
+    }
+    this.processOrCopy(selection, selected, copies, duplicates);
+    if (count === 0) return;
+    const seconds = batch.timestampSeconds[count - 1]!;
+    this.flowTable.expire(seconds);
+    duplicates.expire(seconds);
+  }
+
   /** At the end of the stream: half-seen transactions wait no longer. */
   finish(): void {
     for (const { task } of this.tasks) task.finish();
@@ -205,18 +249,20 @@ export class PacketProcessor {
     this.applications.flush();
     for (const { task } of this.tasks) task.flush();
     this.countEnrichment();
+    const duplicates = this.duplicates?.flush() ?? noDuplicates;
     const accounting = this.takeAccounting();
     writeProbeStats(this.rows, accounting, {
       ...position,
       latePackets: this.flowTable.latePackets - this.lateReported,
       flowsFolded: this.flowTable.foldedFlows - this.foldedReported,
       flowsLive: this.flowTable.live,
+      duplicates,
       ...(capture && { capture }),
       ...(seenUntil && { seenUntil }),
     });
     this.lateReported = this.flowTable.latePackets;
     this.foldedReported = this.flowTable.foldedFlows;
-    return { blocks: this.rows.take(), accounting, limits: this.limits, flowsLive: this.flowTable.live };
+    return { blocks: this.rows.take(), accounting, limits: this.limits, flowsLive: this.flowTable.live, duplicates };
   }
 
   /** From now on rows say this about addresses. */
@@ -276,6 +322,17 @@ export class PacketProcessor {
       this.conversations.count(defragmenter.completed, this.owns ?? everything, true);
   }
 
+  private openDuplicates(): DuplicateFlows {
+    const { maxFlows, flowWindowSeconds, idleTimeoutSeconds } = this.options;
+    const hasRows = this.tasks.some(({ type }) => type === flowTask.type);
+    return new DuplicateFlows({
+      maxFlows,
+      windowSeconds: flowWindowSeconds,
+      idleTimeoutSeconds,
+      rows: hasRows ? this.rows : null,
+    });
+  }
+
   private process(selection: PacketSelection, count: number): void {
     if (count === 0) return;
     selection.count = count;
@@ -283,6 +340,21 @@ export class PacketProcessor {
     this.accounting.count(selection);
     this.applications.process(selection);
     for (const { task } of this.tasks) task.process(selection);
+    this.duplicates?.follow(selection);
+  }
+
+  private processOrCopy(selection: PacketSelection, count: number, copies: number, duplicates: DuplicateFlows): void {
+    if (copies === 0 || count === 0) {
+      this.process(selection, count);
+      return;
+    }
+    selection.count = count;
+    this.accounting.count(selection);
+    this.flowTable.track(selection, 0);
+    const { flow, events } = selection;
+    for (let i = 0; i < count; i += 1)
+      if ((events[i]! & (PacketEvent.NewFlow | PacketEvent.Reopened)) !== 0) this.flowTable.forgetNew(flow[i]!);
+    duplicates.count(selection);
   }
 
   /** How often limits were met so far. */

@@ -1,6 +1,7 @@
 /** The accounting row that ends every flush (table `probe_stats`). */
 import { before } from '../accounting.js';
 import type { AccountingReport, Time } from '../accounting.js';
+import type { DuplicateCounts } from '../duplicates/index.js';
 import type { RowSink } from '../row-sink.js';
 
 /** What became of packets before they were given to the engine, of the stretch that a flush covers. */
@@ -23,6 +24,8 @@ export interface ProbeStats {
   flowsLive: number;
   /** absent for capture files, which are read whole */
   capture?: CaptureShare;
+  /** of the packets, those that another probe has brought already */
+  duplicates?: DuplicateCounts;
   /** packet time up to which the source was seen, which may be later than the partition's last packet */
   seenUntil?: Time;
 }
@@ -52,5 +55,7 @@ export function writeProbeStats(rows: RowSink, accounting: AccountingReport, sta
   row.number(stats.flowsLive);
   row.map(accounting.reasons);
   row.number(accounting.samplingRate);
+  row.number(stats.duplicates?.packets ?? 0);
+  row.number(stats.duplicates?.bytes ?? 0);
   row.end();
 }

@@ -8,7 +8,7 @@ import { addressText } from '../address-text.js';
 import { applicationCode, applicationName } from '../application-name.js';
 import type { FlowTable } from '../flow-table/index.js';
 import { defineTask } from '../task.js';
-import type { RowSink } from '../row-sink.js';
+import type { RowSink, RowWriter } from '../row-sink.js';
 
 /** A flow of an analysis. Times are seconds and nanoseconds since the epoch. */
 export interface FlowReport {
@@ -78,23 +78,8 @@ function codeOf(table: FlowTable, flow: number): number {
 function writeRow(rows: RowSink, table: FlowTable, flow: number, reason: number, windowSeconds: number): void {
   const row = rows.table('flows');
   row.begin();
-  row.number(table.windowStart(flow));
-  row.number(windowSeconds);
-  row.number64(table.idHigh(flow), table.idLow(flow));
-  row.address(table.addressBytes, table.clientAddressOffset(flow));
-  row.address(table.addressBytes, table.serverAddressOffset(flow));
-  row.number(table.clientPort(flow));
-  row.number(table.serverPort(flow));
-  row.number(table.protocol(flow));
-  row.number(table.vlan(flow));
-  row.number(table.innerVlan(flow));
-  row.text(tunnelTypeNames[table.tunnelType(flow)] ?? '');
-  row.number(table.tunnelId(flow));
-  row.text(table.isOther(flow) ? 'other' : applicationName(codeOf(table, flow)));
-  row.number(table.clientPackets(flow));
-  row.number(table.clientBytes(flow));
-  row.number(table.serverPackets(flow));
-  row.number(table.serverBytes(flow));
+  writeKey(row, table, flow, windowSeconds);
+  writeCounters(row, table, flow);
   row.time(table.firstSeconds(flow), table.firstNanoseconds(flow));
   row.time(table.lastSeconds(flow), table.lastNanoseconds(flow));
   row.number(table.clientTcpFlags(flow));
@@ -111,8 +96,60 @@ function writeRow(rows: RowSink, table: FlowTable, flow: number, reason: number,
   row.number(table.icmpCode(flow));
   row.number(table.isNew(flow) ? 1 : 0);
   row.number(reason);
+  row.zeros(countedColumns);
   row.places(table.addressBytes, table.clientAddressOffset(flow), table.serverAddressOffset(flow));
   row.end();
+}
+
+const countedColumns = 4;
+const tcpColumns = 9;
+
+/** A row of packets that another probe has brought already: it says how many, and adds nothing else. */
+export function writeDuplicateRow(
+  rows: RowSink,
+  table: FlowTable,
+  flow: number,
+  reason: number,
+  windowSeconds: number,
+): void {
+  const row = rows.table('flows');
+  row.begin();
+  writeKey(row, table, flow, windowSeconds);
+  row.zeros(countedColumns);
+  row.time(table.firstSeconds(flow), table.firstNanoseconds(flow));
+  row.time(table.lastSeconds(flow), table.lastNanoseconds(flow));
+  row.zeros(tcpColumns);
+  row.number(table.trafficClass(flow));
+  row.number(table.icmpType(flow));
+  row.number(table.icmpCode(flow));
+  row.number(0);
+  row.number(reason);
+  writeCounters(row, table, flow);
+  row.places(table.addressBytes, table.clientAddressOffset(flow), table.serverAddressOffset(flow));
+  row.end();
+}
+
+function writeKey(row: RowWriter, table: FlowTable, flow: number, windowSeconds: number): void {
+  row.number(table.windowStart(flow));
+  row.number(windowSeconds);
+  row.number64(table.idHigh(flow), table.idLow(flow));
+  row.address(table.addressBytes, table.clientAddressOffset(flow));
+  row.address(table.addressBytes, table.serverAddressOffset(flow));
+  row.number(table.clientPort(flow));
+  row.number(table.serverPort(flow));
+  row.number(table.protocol(flow));
+  row.number(table.vlan(flow));
+  row.number(table.innerVlan(flow));
+  row.text(tunnelTypeNames[table.tunnelType(flow)] ?? '');
+  row.number(table.tunnelId(flow));
+  row.text(table.isOther(flow) ? 'other' : applicationName(codeOf(table, flow)));
+}
+
+function writeCounters(row: RowWriter, table: FlowTable, flow: number): void {
+  row.number(table.clientPackets(flow));
+  row.number(table.clientBytes(flow));
+  row.number(table.serverPackets(flow));
+  row.number(table.serverBytes(flow));
 }
 
 /** The `count` flows with the most bytes; one pass with a bound that rises, then a sort of what is left. */

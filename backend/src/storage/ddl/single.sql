@@ -570,3 +570,13 @@ CREATE VIEW IF NOT EXISTS stored_parts AS
 SELECT table AS name, rows, min_time, max_time
 FROM system.parts
 WHERE active AND database = currentDatabase();
+
+ALTER TABLE flows
+  ADD COLUMN IF NOT EXISTS client_duplicate_packets UInt64 DEFAULT 0 CODEC(T64, ZSTD(1)) AFTER end_reason,
+  ADD COLUMN IF NOT EXISTS client_duplicate_bytes UInt64 DEFAULT 0 CODEC(T64, ZSTD(1)) AFTER client_duplicate_packets,
+  ADD COLUMN IF NOT EXISTS server_duplicate_packets UInt64 DEFAULT 0 CODEC(T64, ZSTD(1)) AFTER client_duplicate_bytes,
+  ADD COLUMN IF NOT EXISTS server_duplicate_bytes UInt64 DEFAULT 0 CODEC(T64, ZSTD(1)) AFTER server_duplicate_packets;
+
+ALTER TABLE probe_stats
+  ADD COLUMN IF NOT EXISTS duplicate_packets UInt64 DEFAULT 0 CODEC(T64, ZSTD(1)) AFTER sampling_rate,
+  ADD COLUMN IF NOT EXISTS duplicate_bytes UInt64 DEFAULT 0 CODEC(T64, ZSTD(1)) AFTER duplicate_packets;

@@ -5,6 +5,7 @@ import { management003 } from './003-management.js';
 import { rollups004 } from './004-rollups.js';
 import { sampling005 } from './005-sampling.js';
 import { deduplication006 } from './006-deduplication.js';
+import { duplicates007 } from './007-duplicates.js';
 import type { Migration } from './types.js';
 
 export type { Migration } from './types.js';
@@ -16,6 +17,7 @@ export const migrations: readonly Migration[] = [
   rollups004,
   sampling005,
   deduplication006,
+  duplicates007,
 ];
 
 /** The schema version this code writes; part of every deduplication token. */
