@@ -12,6 +12,7 @@ import { FlushGate } from './flush-gate.js';
 import { PartitionLeases } from './partition-leases.js';
 import { PartitionRunner } from './partition-runner.js';
 import type { RunnerOptions, RunnerParts, RunnerState } from './partition-runner.js';
+import { Turns } from './turns.js';
 
 export interface EngineWorkerParts extends Pick<RunnerParts, 'readStored' | 'newProcessor' | 'onStored' | 'reached'> {
   readonly bus: Bus;
@@ -74,8 +75,8 @@ const flushesMax = 2;
 const handOverMs = 30_000;
 const announceMs = 400;
 const roundGapMs = 50;
-/** Somebody gave partitions back. */
-const releasedSubject = 'netspectra.control.engines.released';
+/** Somebody came, or gave partitions back: others look at once, not in their next round. */
+const changedSubject = 'netspectra.control.engines.changed';
 /** Least that a partition may fetch ahead. */
 const fetchBytesMin = 1 << 20;
 
@@ -91,13 +92,15 @@ export class EngineWorker {
   private readonly leases: PartitionLeases;
   private readonly budget: FlowBudget;
   private readonly gate = new FlushGate(flushesMax);
+  private readonly turns = new Turns();
   private readonly running = new Map<number, Running>();
   private readonly before = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
   private readonly refusedBefore: Record<string, number> = {};
   private readonly limitsBefore: Record<string, number> = {};
   private rounds: Promise<void> = Promise.resolve();
   private stopping = false;
-  private wake: () => void = () => {};
+  private endSleep: () => void = () => {};
+  private isWoken = false;
   private deafen: () => void = () => {};
   private engines = 1;
   private leasesLost = 0;
@@ -137,14 +140,15 @@ export class EngineWorker {
 
   /** Begin to take partitions. */
   start(): void {
-    this.deafen = this.parts.bus.listen(releasedSubject, () => this.wake());
+    this.deafen = this.parts.bus.listen(changedSubject, () => this.wake());
     this.rounds = this.begin().then(() => this.goRound());
   }
 
   /** Engines and threads that start together hear of each other before the first takes everything. */
   private async begin(): Promise<void> {
     await this.leases.announce().catch(() => {}); // the rounds tell why
-    await this.sleep(announceMs);
+    this.tellChanged();
+    await delay(announceMs);
   }
 
   /**
@@ -160,7 +164,7 @@ export class EngineWorker {
     await this.rounds;
     await this.leases.close();
     this.deafen();
-    this.tellReleased();
+    this.tellChanged();
     return working.every(({ runner }) => !runner.isUnstored);
   }
 
@@ -226,6 +230,7 @@ export class EngineWorker {
         log,
         budget: this.budget,
         gate: this.gate,
+        turns: this.turns,
         readStored,
         newProcessor,
         ...(onStored && { onStored }),
@@ -247,9 +252,8 @@ export class EngineWorker {
     this.running.set(partition, { runner, ended, leaving: false });
   }
 
-  /** Others need not wait for their next round. */
-  private tellReleased(): void {
-    this.parts.bus.send(releasedSubject, new Uint8Array(0));
+  private tellChanged(): void {
+    this.parts.bus.send(changedSubject, new Uint8Array(0));
   }
 
   private forget(partition: number, runner: PartitionRunner): void {
@@ -279,13 +283,22 @@ export class EngineWorker {
     }
   }
 
-  private sleep(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+  /** Ends the sleep, or the next one: what is told while a round is under way may not be in it. */
+  private wake(): void {
+    this.isWoken = true;
+    this.endSleep();
+  }
+
+  private async sleep(milliseconds: number): Promise<void> {
+    if (!this.isWoken) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, milliseconds);
+        this.endSleep = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.isWoken = false;
   }
 }

@@ -10,7 +10,6 @@
  * Back-pressure: one flush may be under way while the next gathers, and of a thread's partitions only some at once
  * (`FlushGate`). Beyond that nothing more is taken from the bus, which keeps it. A store that is away is tried again as long as the lease is held.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Bus, BusLog, Delivery, PartitionConsumer, ReceivedMessage, StreamState } from '@netspectra/collector/bus';
 import type { EnrichmentData } from '../enrichment/index.js';
 import { addCounts } from '../engine/accounting.js';
@@ -25,6 +24,7 @@ import { stretchesMax } from './lease.js';
 import type { Lease } from './lease.js';
 import { messagesOf, StreamIntake } from './stream-intake.js';
 import type { CutStretch, RefusalReason, StoredPart } from './stream-intake.js';
+import type { Turns } from './turns.js';
 
 export interface RunnerParts {
   readonly bus: Bus;
@@ -32,6 +32,7 @@ export interface RunnerParts {
   readonly writer: Writer;
   readonly budget: FlowBudget;
   readonly gate: FlushGate;
+  readonly turns: Turns;
   readonly log: BusLog;
   /** What the store has. Rejects when it does not answer. */
   readonly readStored: (probe: string, epoch: bigint, partition: number) => Promise<StoredPart>;
@@ -107,8 +108,6 @@ const idleStreamMs = 120_000;
 const tickMs = 50;
 /** Streams of a flush that are written at a time. */
 const writesMax = 4;
-/** Other work of the thread gets a turn after so long. */
-const sliceMs = 20;
 const retryMsMin = 250;
 const retryMsMax = 5_000;
 /** An inherited flush whose messages do not come although everything was read is given up after so long. */
@@ -280,16 +279,12 @@ export class PartitionRunner {
     const consumer = this.parts.bus.consume(this.partition, { pendingBytesMax: this.options.pendingBytesMax });
     this.consumer = consumer;
     this.readingSinceMs = performance.now();
-    let sliceEnd = performance.now() + sliceMs;
     for await (const delivery of consumer.messages) {
+      if (this.parts.turns.isOver) await this.parts.turns.next();
       if (this.isOver) break;
       await this.take(delivery);
       this.flushWhenDue();
       if (this.isFull) await this.untilFlushed();
-      if (performance.now() > sliceEnd) {
-        await turn();
-        sliceEnd = performance.now() + sliceMs;
-      }
     }
   }
 

@@ -13,6 +13,7 @@ import { PartitionLeases } from './partition-leases.js';
 import { PartitionRunner } from './partition-runner.js';
 import type { RunnerOptions, RunnerParts } from './partition-runner.js';
 import type { StoredPart } from './stream-intake.js';
+import { Turns } from './turns.js';
 
 const startSeconds = 1_767_225_600;
 const tcp = 6;
@@ -180,6 +181,7 @@ export class TestCluster {
         writer: this.store,
         budget: new FlowBudget(10_000),
         gate: new FlushGate(1),
+        turns: new Turns(),
         log: silentLog,
         readStored: (probe, epoch) => this.store.readStored(probe, epoch),
         newProcessor: testProcessor,
