@@ -38,7 +38,7 @@ const quotaCores = 0.5;
 const latencyPacketsPerSecond = 100_000;
 const latencySeconds = 30;
 /** of an installation of this size: each partition's flush is a set of inserts of its own */
-const latencySettings = { NETSPECTRA_BUS_PARTITIONS: '2', NETSPECTRA_ENGINE_FLUSH_INTERVAL: '200ms' };
+const latencySettings = { NETSPECTRA_BUS_PARTITIONS: '2', NETSPECTRA_ENGINE_FLUSH_INTERVAL: '300ms' };
 /** of an installation of so many: each sends to every partition, so this is what each partition has */
 const probesOfPartition = [10, 200, 1_000];
 const realSeconds = 30;
