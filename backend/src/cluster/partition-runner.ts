@@ -280,11 +280,12 @@ export class PartitionRunner {
     this.consumer = consumer;
     this.readingSinceMs = performance.now();
     for await (const delivery of consumer.messages) {
-      if (this.parts.turns.isOver) await this.parts.turns.next();
       if (this.isOver) break;
       await this.take(delivery);
       this.flushWhenDue();
       if (this.isFull) await this.untilFlushed();
+      // Here and not before: a message that came must be taken at once, for it is counted as read.
+      if (this.parts.turns.isOver) await this.parts.turns.next();
     }
   }
 
