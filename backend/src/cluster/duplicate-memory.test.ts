@@ -55,6 +55,13 @@ const streams = fc
     return steps.map(({ stepMs, ...message }): Message => ({ ...message, arrivedMs: (arrivedMs += stepMs) }));
   });
 
+const at = (arrivedMs: number, probe: string, sequence: number): Message => ({
+  probe,
+  sequence,
+  kinds: [7],
+  arrivedMs,
+});
+
 describe('what is told of packets', () => {
   it('is told alike by whoever begins where the bus was to be kept from, again and again', () => {
     const limits = fc.record({
@@ -89,12 +96,6 @@ describe('what is told of packets', () => {
 
   it('is that another probe brought it in the same window or the one before, by the bus', () => {
     const memory = new DuplicateMemory({ windowMs, maxPackets: 100 }, 1_000);
-    const at = (arrivedMs: number, probe: string, sequence: number): Message => ({
-      probe,
-      sequence,
-      kinds: [7],
-      arrivedMs,
-    });
     const stream = [at(1_000, 'a', 0), at(1_199, 'b', 0), at(1_299, 'c', 0), at(1_300, 'd', 0), at(1_600, 'e', 0)];
     expect(stream.map((_, i) => take(memory, stream, i))).toEqual(['0', '1', '1', '1', '0']);
     expect(memory.state).toMatchObject({ duplicatePackets: 3, duplicatesOverflows: 0, rememberedPackets: 1 });
@@ -110,12 +111,6 @@ describe('what is told of packets', () => {
 
   it('does not change when a message is on the bus twice', () => {
     const memory = new DuplicateMemory({ windowMs, maxPackets: 100 }, 1_000);
-    const at = (arrivedMs: number, probe: string, sequence: number): Message => ({
-      probe,
-      sequence,
-      kinds: [7],
-      arrivedMs,
-    });
     const stream = [at(1_000, 'a', 0), at(1_050, 'a', 0), at(1_100, 'a', 0), at(1_110, 'b', 0), at(1_120, 'b', 1)];
     expect(stream.map((_, i) => take(memory, stream, i))).toEqual(['0', '0', '0', '1', '0']);
     // Sent again and again: who begins at the second one tells as who knew the first.
