@@ -101,15 +101,21 @@ describe('a ClickHouse server', () => {
     const env = {
       NETSPECTRA_STORAGE_CLICKHOUSE_URL: clickhouse.url,
       NETSPECTRA_ENGINE_DRAIN_TIMEOUT: '100ms',
+      NETSPECTRA_ENGINE_FLUSH_INTERVAL: '60s',
     };
     const up = startProcess(['up', '--read', sampleCapture, '--replay', '1', '--listen', '127.0.0.1:0'], { env });
-    await until('it reads', () => /netspectra: serving|API listens/.test(up.stderr()));
+    await until('it serves', () => up.stderr().includes('API listens'));
+    const address = /"address":"([^"]+)"/.exec(up.stderr())![1]!;
+    await until('it reads', async () => {
+      const metrics = await fetch(`${address}/metrics`).then((answer) => answer.text());
+      return Number(/^netspectra_packets_read_total (\d+)$/m.exec(metrics)![1]) > 0;
+    });
     clickhouse.hang();
     up.child.kill('SIGTERM');
     const { code, stderr } = await up.ended;
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^netspectra: the store did not answer within engine.drain_timeout \(0.1 s\): \d+ packets that were read of sample.pcap are not known to be stored; start again with the same files to go on$/m,
+      /^netspectra: the store did not answer within engine.drain_timeout \(0.1 s\): [1-9]\d* packets that were read of sample.pcap are not known to be stored; start again with the same files to go on$/m,
     );
     await clickhouse.kill();
     clickhouse = await startClickHouse({ dataDir, port: clickhouse.port });

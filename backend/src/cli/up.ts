@@ -168,11 +168,18 @@ async function serve(
       };
     },
   });
+  // Before anybody can know that we are there, and ask us to end.
+  let stopping = false;
+  const stop = stopSignals(() => {
+    stopping = true;
+    source.stop();
+  });
   const begin = async (): Promise<string> => {
     if (!options.once) await guard.announceFirstToken();
     return (await api.start()).address;
   };
   const address = await begin().catch(async (error: unknown) => {
+    stop.release();
     await close();
     throw error;
   });
@@ -181,11 +188,6 @@ async function serve(
     engineBeat(source.engine, source.flowsLive, realtime.watermark.frontier.closedMs),
   );
 
-  let stopping = false;
-  const stop = stopSignals(() => {
-    stopping = true;
-    source.stop();
-  });
   let givingUp: NodeJS.Timeout | undefined;
   /** What is under way may end; a store that does not answer holds nothing up. */
   const giveUpLater = (): void => void (givingUp ??= setTimeout(() => void store.abandon(), storeEndMilliseconds));
