@@ -20,7 +20,6 @@ import type { EngineBeat } from '../realtime/index.js';
 import { UserError } from '../errors.js';
 import { readStretches } from '../storage/index.js';
 import type { Store } from '../storage/index.js';
-import { watchBuffers } from './buffer-watch.js';
 import { openConfiguredBus } from './bus.js';
 import { registerBusEngineMetrics } from './engine-metrics.js';
 import { duplicateLimits, flushWriterOptions, liveLatencyMs, processorOptions, workerLimits } from './engine-work.js';
@@ -129,7 +128,6 @@ port.on('message', (request: EngineThreadRequest) => {
   }
 });
 worker.start();
-const unwatchBuffers = watchBuffers();
 const stopBeating = realtime.redis ? beatRegularly(realtime, beat) : () => {};
 
 /** What others see of this thread in Redis. */
@@ -177,7 +175,6 @@ async function end(): Promise<void> {
   ending = true;
   const stored = await worker.stop(engine.drain_timeout * 1000);
   clearInterval(telling);
-  unwatchBuffers();
   stopBeating();
   await writers.close();
   realtime.close();

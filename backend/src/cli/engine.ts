@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import type { BusErrorCode } from '@netspectra/collector/bus';
-import { shareOneArena, shrinkHeap } from '@netspectra/collector/probe';
+import { keepMemorySmall, shrinkHeap } from '@netspectra/collector/probe';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -83,7 +83,7 @@ async function run(config: Config, logger: Logger, asked: Promise<void>): Promis
       .replace(/[^A-Za-z0-9_-]/g, '-')
       .slice(0, 63)}-${process.pid}-${randomBytes(3).toString('hex')}`;
   const count = config.engine.workers || availableParallelism();
-  const giveBack = await shareOneArena(); // before there are threads
+  const giveBack = await keepMemorySmall(); // before there are threads
   const enrichment = await openConfiguredEnrichment(config, logger);
   await shrinkHeap();
   const threads = new EngineThreads(

@@ -5,6 +5,7 @@ export { CapturePlan, CapturePlanError, captureRuleLimits } from './capture-plan
 export type { CaptureAction, CaptureRule } from './capture-plan.js';
 export { publishFile, type FileProbeOptions, type FileReport } from './file-probe.js';
 export { PayloadPicker, payloadModes, type PayloadMode } from './payload-picker.js';
-export { shareOneArena, type GiveBack } from './malloc.js';
+export { keepMemorySmall, type GiveBack } from './malloc.js';
+export { restartWith } from './replace-process.js';
 export { shrinkHeap } from './shrink-heap.js';
 export { createProbe, type Probe, type ProbeDeps, type ProbeLog, type ProbeOptions, type RingState } from './probe.js';

@@ -11,7 +11,7 @@ import type { OutgoingMessage, Publisher, PublisherOptions } from '../bus/index.
 import { CaptureError } from '../capture/errors.js';
 import { planOf } from './capture-loop.js';
 import type { CaptureOptions, CaptureReport, RuleSet } from './capture-loop.js';
-import { shareOneArena } from './malloc.js';
+import { keepMemorySmall } from './malloc.js';
 import { MessageQueue } from './message-queue.js';
 import type { QueuedMessage } from './message-queue.js';
 import type { ThreadData, ThreadMessage } from './probe-thread.js';
@@ -130,7 +130,7 @@ class CapturingProbe implements Probe {
 
   async start(): Promise<void> {
     const { interfaces, ringsPerInterface } = this.options;
-    const giveBack = await shareOneArena();
+    const giveBack = await keepMemorySmall();
     await shrinkHeap(); // before threads add theirs
     try {
       for (const name of interfaces) {

@@ -4,10 +4,7 @@
  * young generation (a millisecond) for every megabyte of messages keeps that small. Node 20 has no other way to free a buffer.
  */
 import { memoryUsage } from 'node:process';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-
-type Collect = (options: { type: 'minor' | 'major' }) => void;
+import { collectAll, collectYoung } from './collect-garbage.js';
 
 /** bytes of messages after which dead buffers are freed */
 const minorBytes = 1 << 20;
@@ -15,7 +12,6 @@ const minorBytes = 1 << 20;
 const majorBytes = 16 << 20;
 
 export class Scavenger {
-  private readonly collect: Collect;
   private sinceMinor = 0;
   private sinceMajor = 0;
 
@@ -23,10 +19,7 @@ export class Scavenger {
    * @param buffersMax bytes of buffers beyond which everything is collected (some 10 ms): where messages waited, as on a
    * machine without a free core, they have become old, and the young generation's collection leaves them
    */
-  constructor(private readonly buffersMax = Infinity) {
-    setFlagsFromString('--expose-gc');
-    this.collect = runInNewContext('gc') as Collect;
-  }
+  constructor(private readonly buffersMax = Infinity) {}
 
   /** So many bytes of messages are not needed any more, or soon will not be. */
   count(bytes: number): void {
@@ -34,9 +27,12 @@ export class Scavenger {
     this.sinceMajor += bytes;
     if (this.sinceMinor < minorBytes) return;
     this.sinceMinor = 0;
-    this.collect({ type: 'minor' });
-    if (this.sinceMajor < majorBytes || memoryUsage().arrayBuffers < this.buffersMax) return;
+    // Buffers are freed beside us, after a collection: what the one before left shows only now.
+    if (this.sinceMajor < majorBytes || memoryUsage().arrayBuffers < this.buffersMax) {
+      collectYoung();
+      return;
+    }
     this.sinceMajor = 0;
-    this.collect({ type: 'major' });
+    collectAll();
   }
 }
