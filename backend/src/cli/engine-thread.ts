@@ -61,7 +61,7 @@ const leasesBucket = 'netspectra-engines';
 const stateMs = 1_000;
 const storeRetryMs = 500;
 /** Messages fetched ahead, in bytes, of all partitions of a thread. */
-const fetchBytesMax = 32 * 1024 ** 2;
+const fetchBytesMax = 16 * 1024 ** 2;
 
 const port = parentPort;
 if (!port) throw new Error('engine-thread.ts runs as a worker thread only');

@@ -12,7 +12,7 @@ function threadUrl(): URL {
 
 const metricsMs = 2_000;
 /** What is made for a message is dead at the next one: a larger young generation only keeps it longer. */
-const youngMegabytes = 6;
+const youngMegabytes = 3;
 
 export class EngineThreads {
   /** Rejects when a thread ends without having been asked to. */
