@@ -9,8 +9,8 @@ async function forced(work: () => void): Promise<number[]> {
   const kinds: number[] = [];
   const seen = new Promise<void>((resolve) => {
     const observer = new PerformanceObserver((list) => {
-      for (const { detail } of list.getEntries()) {
-        const { kind, flags } = detail as { kind: number; flags: number };
+      for (const entry of list.getEntries()) {
+        const { kind, flags } = (entry as unknown as { detail: { kind: number; flags: number } }).detail;
         if (flags & NODE_PERFORMANCE_GC_FLAGS_FORCED) kinds.push(kind);
       }
       if (kinds.length > 0) {
