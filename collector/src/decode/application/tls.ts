@@ -137,6 +137,12 @@ export interface TlsHandler {
 const State = { Header: 0, Body: 1, Lost: 2, Ended: 3 } as const;
 
 export class TlsParser {
+  /**
+   * One lives for ever, with its ClientHello: else V8 forgets what they look like whenever it collects everything and finds none,
+   * and throws away the code that was compiled for them.
+   */
+  static readonly kept = new TlsParser({ tlsClientHello: () => {} });
+
   /** a record header was read */
   confirmed = false;
   touched = false;
