@@ -162,6 +162,23 @@ describe('netspectra up', () => {
     });
   }, 180_000);
 
+  it('ends in order when it is asked to in the moment it says that it listens', async () => {
+    // The signal comes from within, right after the line: whoever reads the line can be no quicker.
+    const askOnLine = `
+      import fs from 'node:fs';
+      const { writeSync } = fs;
+      fs.writeSync = (fd, text, ...rest) => {
+        const written = writeSync(fd, text, ...rest);
+        if (String(text).includes('API listens')) process.kill(process.pid, 'SIGTERM');
+        return written;
+      };`;
+    const asked = await run(['up', '--data', temporary(), '--listen', '127.0.0.1:0'], {
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(askOnLine)}` },
+    });
+    expect(asked).toMatchObject({ code: 0, stdout: '' });
+    expect(asked.stderr).toContain('API listens');
+  });
+
   it('loses and doubles nothing when it is killed, however often', async () => {
     const data = temporary();
     const capture = join(temporary(), 'long.pcap');

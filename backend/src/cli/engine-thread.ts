@@ -60,7 +60,7 @@ export type EngineThreadMessage =
 const leasesBucket = 'netspectra-engines';
 const stateMs = 1_000;
 const storeRetryMs = 500;
-/** Messages fetched ahead, in bytes, of all partitions of a thread. */
+/** Messages fetched ahead, in bytes, of all threads of the process. */
 const fetchBytesMax = 16 * 1024 ** 2;
 
 const port = parentPort;
