@@ -352,6 +352,7 @@ export class PartitionRunner {
       heldMax: heldMessagesMax,
       declared: this.declaredOf.get(key) ?? [],
       onRefused: (reason) => this.refuse(reason, probe),
+      recycle: (bytes) => this.consumer?.recycle(bytes),
     });
     this.declaredOf.delete(key);
     intake.lastActiveMs = performance.now();

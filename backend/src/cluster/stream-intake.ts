@@ -54,6 +54,8 @@ export interface StreamIntakeOptions {
   readonly declared: readonly SequenceRange[];
   /** told of a message that is passed over; its sequence counts as taken */
   readonly onRefused: (reason: RefusalReason) => void;
+  /** given the bytes of every message that was counted: they are not read any more */
+  readonly recycle: (bytes: Uint8Array) => void;
 }
 
 /**
@@ -256,8 +258,11 @@ export class StreamIntake {
 
   private countAll(messages: readonly Arrival[]): number {
     let packets = 0;
-    for (const message of messages) packets += this.count(message);
-    this.decoded = null;
+    for (const message of messages) {
+      packets += this.count(message);
+      this.decoded = null;
+      this.options.recycle(message.bytes);
+    }
     return packets;
   }
 

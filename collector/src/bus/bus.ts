@@ -132,6 +132,8 @@ export interface PartitionConsumer {
   readonly messages: AsyncIterable<Delivery>;
   /** Everything up to this stream sequence is stored: the bus may let it go. Resolves when the bus has. */
   acknowledge(streamSequence: number): Promise<void>;
+  /** A message's bytes are not read any more, by anybody: their memory may hold a later one. What is not given back is collected. */
+  recycle(bytes: Uint8Array): void;
   stop(): Promise<void>;
 }
 

@@ -5,7 +5,6 @@
  * whenever the reason changes, and a wrong certificate is told from a server that is away.
  */
 import {
-  connect,
   credsAuthenticator,
   nkeyAuthenticator,
   tokenAuthenticator,
@@ -15,6 +14,7 @@ import type { Authenticator, NatsConnection } from '@nats-io/transport-node';
 import { BusError } from './bus.js';
 import type { BusErrorCode, BusLog, BusState } from './bus.js';
 import type { ConnectionOptions } from './options.js';
+import { connect } from './transport.js';
 
 const retryMsMin = 100;
 const connectTimeoutMs = 5000;

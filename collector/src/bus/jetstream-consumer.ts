@@ -18,6 +18,7 @@ import type { Connection } from './connection.js';
 import { describeStreamError } from './jetstream-errors.js';
 import { natsCode, natsError } from './jetstream-streams.js';
 import { identify, streamName } from './subjects.js';
+import { messageBuffers } from './transport.js';
 
 const nanosecondsPerMs = 1_000_000;
 const fetchExpiresMs = 5000;
@@ -81,6 +82,10 @@ export class JetStreamConsumer implements PartitionConsumer {
     } catch (error) {
       throw describeStreamError(error, streamName(this.partition));
     }
+  }
+
+  recycle(bytes: Uint8Array): void {
+    messageBuffers.recycle(bytes);
   }
 
   async stop(): Promise<void> {
