@@ -30,6 +30,7 @@ function withoutLag(bus: Bus): Bus {
       partition,
       messages: consumer.messages,
       acknowledge: (sequence) => consumer.acknowledge(sequence),
+      recycle: (bytes) => consumer.recycle(bytes),
       stop: () => consumer.stop(),
       get state() {
         return { ...consumer.state, lag: 0 };

@@ -71,6 +71,7 @@ it('is waited for from when the bus is read, however long the store was away bef
           state: { ...consumer.state, lag: 0 },
           messages: late(),
           acknowledge: (sequence) => consumer.acknowledge(sequence),
+          recycle: (bytes) => consumer.recycle(bytes),
           stop: () => consumer.stop(),
         };
       },

@@ -81,7 +81,7 @@ export class RowWriter {
     this.column += columns;
   }
 
-  /** A 64-bit number in two halves. */
+  /** A 64-bit number in two halves, each signed or unsigned. */
   number64(high: number, low: number): void {
     // Long division by 10^9, 16 bits at a time: what is above it fits a double, and no BigInt is made.
     const top = high >>> 0;

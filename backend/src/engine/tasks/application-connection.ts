@@ -49,6 +49,8 @@ export class HttpTransaction {
   endNanoseconds = 0;
   /** from the complete request to the response's head; 0 when one of them is missing */
   latencyNanoseconds = 0;
+  /** the request behind it on the connection */
+  next: HttpTransaction | undefined = undefined;
 }
 
 /** What connections tell, and the clock they read: the time of the packet being processed. */
@@ -156,6 +158,7 @@ export class Connection implements HttpHandler, TlsHandler {
   /** ports of side 0 and 1 */
   readonly port: number;
   readonly otherPort: number;
+  /** address of side 0, as signed numbers, which are no objects of the collector's */
   private readonly address0: number;
   private readonly address1: number;
   private readonly address2: number;
@@ -172,14 +175,17 @@ export class Connection implements HttpHandler, TlsHandler {
   /** wire length of the frame that closes a stream */
   closingWireLength = 0;
 
-  private transactions: HttpTransaction[] = [];
+  /** requests that wait for their responses, oldest first: a list, for nearly always there is one, and an array has room for 17 */
+  private oldest: HttpTransaction | undefined;
+  private newest: HttpTransaction | undefined;
+  private waiting = 0;
   private current: HttpTransaction | undefined;
   private answered: HttpTransaction | undefined;
   private requestSide = -1;
 
   /**
    * @param application Application.Dns, Llmnr, Http or Tls
-   * @param address four words of the address of side 0
+   * @param addresses the address of side 0: four words from `addressAt` on
    */
   constructor(
     owner: ConnectionOwner,
@@ -188,17 +194,18 @@ export class Connection implements HttpHandler, TlsHandler {
     parserOf: 'dns' | 'http' | 'tls',
     port: number,
     otherPort: number,
-    address: Uint32Array,
+    addresses: Uint32Array,
+    addressAt: number,
   ) {
     this.owner = owner;
     this.flow = flow;
     this.application = application;
     this.port = port;
     this.otherPort = otherPort;
-    this.address0 = address[0]!;
-    this.address1 = address[1]!;
-    this.address2 = address[2]!;
-    this.address3 = address[3]!;
+    this.address0 = addresses[addressAt]! | 0;
+    this.address1 = addresses[addressAt + 1]! | 0;
+    this.address2 = addresses[addressAt + 2]! | 0;
+    this.address3 = addresses[addressAt + 3]! | 0;
     this.sides = [new Side(this, owner.budget), new Side(this, owner.budget)];
     for (let side = 0; side < 2; side += 1) {
       this.sides[side]!.parser =
@@ -223,10 +230,10 @@ export class Connection implements HttpHandler, TlsHandler {
   sideOf(sourceAddress: Uint32Array, row: number, sourcePort: number): number {
     if (this.port !== this.otherPort) return sourcePort === this.port ? 0 : 1;
     const at = row << 2;
-    return sourceAddress[at] === this.address0 &&
-      sourceAddress[at + 1] === this.address1 &&
-      sourceAddress[at + 2] === this.address2 &&
-      sourceAddress[at + 3] === this.address3
+    return (sourceAddress[at]! | 0) === this.address0 &&
+      (sourceAddress[at + 1]! | 0) === this.address1 &&
+      (sourceAddress[at + 2]! | 0) === this.address2 &&
+      (sourceAddress[at + 3]! | 0) === this.address3
       ? 0
       : 1;
   }
@@ -246,7 +253,7 @@ export class Connection implements HttpHandler, TlsHandler {
     const { stream, parser } = this.sides[side]!;
     const length = (next - stream.next) | 0;
     if (length <= 0) return;
-    stream.next = next;
+    stream.next = next | 0;
     parser?.skip(length);
   }
 
@@ -276,7 +283,7 @@ export class Connection implements HttpHandler, TlsHandler {
     this.sides[1].stream.close();
     this.current = undefined;
     this.answered = undefined;
-    while (this.transactions.length > 0) this.tell(this.transactions.shift()!);
+    this.tellWaiting();
   }
 
   /** TLS inside a tunnel that HTTP opened. */
@@ -315,7 +322,7 @@ export class Connection implements HttpHandler, TlsHandler {
       answered.requestBytes = this.requestParser()?.message.bytes ?? 0;
       this.current = undefined;
     }
-    if (this.transactions[0] === answered) this.transactions.shift();
+    if (this.oldest === answered) this.shift();
     this.tell(answered);
   }
 
@@ -333,11 +340,11 @@ export class Connection implements HttpHandler, TlsHandler {
     this.requestSide = (this.sides[0].parser as HttpParser).message === message ? 0 : 1;
     if (this.sides[1 - this.requestSide]!.parser?.lost === true) {
       // Responses were lost, and the client has moved on: theirs were among them.
-      while (this.transactions.length > 0) this.tell(this.transactions.shift()!);
+      this.tellWaiting();
     }
-    if (this.transactions.length >= pipelineMax) {
+    if (this.waiting >= pipelineMax) {
       owner.pipelineOverflow();
-      this.tell(this.transactions.shift()!);
+      this.tell(this.shift()!);
     }
     const transaction = new HttpTransaction();
     transaction.requests = 1;
@@ -351,14 +358,14 @@ export class Connection implements HttpHandler, TlsHandler {
     transaction.endSeconds = owner.seconds;
     transaction.endNanoseconds = owner.nanoseconds;
     transaction.requestBytes = message.bytes;
-    this.transactions.push(transaction);
+    this.push(transaction);
     this.current = transaction;
     return HttpBody.Framed;
   }
 
   private responseHead(message: HttpMessage): number {
     const { owner } = this;
-    const request = this.transactions[0];
+    const request = this.oldest;
     const interim = message.status < 200 && message.status !== 101;
     let transaction = request;
     if (transaction === undefined || interim) {
@@ -388,6 +395,26 @@ export class Connection implements HttpHandler, TlsHandler {
       return HttpBody.Ended;
     }
     return transaction.method === 'HEAD' ? HttpBody.None : HttpBody.Framed;
+  }
+
+  private push(transaction: HttpTransaction): void {
+    if (this.newest) this.newest.next = transaction;
+    else this.oldest = transaction;
+    this.newest = transaction;
+    this.waiting += 1;
+  }
+
+  private shift(): HttpTransaction | undefined {
+    const { oldest } = this;
+    if (oldest === undefined) return undefined;
+    this.oldest = oldest.next;
+    if (this.oldest === undefined) this.newest = undefined;
+    this.waiting -= 1;
+    return oldest;
+  }
+
+  private tellWaiting(): void {
+    for (let one = this.shift(); one; one = this.shift()) this.tell(one);
   }
 
   private tell(transaction: HttpTransaction): void {

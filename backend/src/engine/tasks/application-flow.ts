@@ -9,6 +9,7 @@ let newest = new Uint8Array(0);
 let handedOut = 0;
 
 export class FlowStamp {
+  /** halves of the flow's id, as signed numbers, which are no objects of the collector's */
   idHigh = 0;
   idLow = 0;
   clientPort = 0;
@@ -30,8 +31,8 @@ export class FlowStamp {
 
   /** Take over the identity of a live flow. */
   read(flowTable: FlowTable, flow: number): void {
-    this.idHigh = flowTable.idHigh(flow);
-    this.idLow = flowTable.idLow(flow);
+    this.idHigh = flowTable.idHigh(flow) | 0;
+    this.idLow = flowTable.idLow(flow) | 0;
     this.clientPort = flowTable.clientPort(flow);
     this.serverPort = flowTable.serverPort(flow);
     this.vlan = flowTable.vlan(flow);

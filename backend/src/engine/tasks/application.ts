@@ -531,7 +531,8 @@ export class ApplicationTracker implements ConnectionOwner {
       found === Application.Http ? 'http' : found === Application.Tls ? 'tls' : 'dns',
       batch.sourcePort[row]!,
       batch.destinationPort[row]!,
-      batch.sourceAddress.subarray(row << 2, (row << 2) + 4),
+      batch.sourceAddress,
+      row << 2,
     );
     connection.stamp.read(this.flowTable, slot);
     this.plain.reserve(slot);

@@ -286,24 +286,27 @@ export class DnsMessage {
   private recordText(type: number, at: number, end: number): string {
     const { bytes } = this;
     const length = end - at;
-    const other = `${dnsTypeName(type)} ${length} bytes`;
     switch (type) {
       case 1:
-        return length === 4 ? `${bytes[at]!}.${bytes[at + 1]!}.${bytes[at + 2]!}.${bytes[at + 3]!}` : other;
+        return length === 4
+          ? `${bytes[at]!}.${bytes[at + 1]!}.${bytes[at + 2]!}.${bytes[at + 3]!}`
+          : unreadRecord(type, length);
       case 28:
-        return length === 16 ? ipv6Text(bytes, at) : other;
+        return length === 16 ? ipv6Text(bytes, at) : unreadRecord(type, length);
       case 2:
       case 5:
       case 12:
       case 39:
-        return this.readName(at, end) ?? other;
+        return this.readName(at, end) ?? unreadRecord(type, length);
       case 15: {
         const name = length > 2 ? this.readName(at + 2, end) : undefined;
-        return name === undefined ? other : `${this.word(at)} ${name}`;
+        return name === undefined ? unreadRecord(type, length) : `${this.word(at)} ${name}`;
       }
       case 33: {
         const name = length > 6 ? this.readName(at + 6, end) : undefined;
-        return name === undefined ? other : `${this.word(at)} ${this.word(at + 2)} ${this.word(at + 4)} ${name}`;
+        return name === undefined
+          ? unreadRecord(type, length)
+          : `${this.word(at)} ${this.word(at + 2)} ${this.word(at + 4)} ${name}`;
       }
       case 16:
       case 99:
@@ -313,15 +316,15 @@ export class DnsMessage {
         const rest = this.nameEnd;
         const mailbox = primary === undefined ? undefined : this.readName(rest, end);
         const numbers = this.nameEnd;
-        if (primary === undefined || mailbox === undefined || numbers + 20 > end) return other;
+        if (primary === undefined || mailbox === undefined || numbers + 20 > end) return unreadRecord(type, length);
         const times = [0, 4, 8, 12, 16].map((offset) => this.long(numbers + offset));
         return `${primary} ${mailbox} ${times.join(' ')}`;
       }
       case 64:
       case 65:
-        return this.serviceText(at, end) ?? other;
+        return this.serviceText(at, end) ?? unreadRecord(type, length);
       default:
-        return other;
+        return unreadRecord(type, length);
     }
   }
 
@@ -406,6 +409,9 @@ function ipv6Text(bytes: Uint8Array, at: number): string {
 export interface DnsFrameHandler {
   dnsMessage(bytes: Uint8Array, start: number, end: number): void;
 }
+
+/** What is said of a record whose data is not read, or cannot be. */
+const unreadRecord = (type: number, length: number): string => `${dnsTypeName(type)} ${length} bytes`;
 
 /**
  * DNS over TCP (RFC 1035 section 4.2.2, RFC 7766): two bytes of length before each message, cut anywhere by segments.

@@ -55,6 +55,10 @@ interface HeldSegment {
   wireLength: number;
 }
 
+/**
+ * Sequence numbers are kept as signed 32-bit numbers: unsigned ones above 2^31 would each be an object of the collector's
+ * for as long as the connection lives. They are compared by `(a - b) | 0`, which either kind serves.
+ */
 export class TcpStream {
   /** the sequence number of the next byte the consumer has not had */
   next = 0;
@@ -81,7 +85,7 @@ export class TcpStream {
 
   /** The next byte to come has this sequence number. */
   start(sequence: number): void {
-    this.next = sequence >>> 0;
+    this.next = sequence | 0;
     this.initial = this.next;
     this.started = true;
   }
@@ -114,7 +118,7 @@ export class TcpStream {
     const distance = (sequence - this.next) | 0;
     if ((flags & finFlag) !== 0 && !this.hasFin && distance > -jumpMax && distance < jumpMax) {
       this.hasFin = true;
-      this.finSequence = (sequence + length) >>> 0;
+      this.finSequence = (sequence + length) | 0;
     }
     if (length > 0) {
       if (distance <= 0) {
@@ -137,7 +141,7 @@ export class TcpStream {
   /** The receiver has acknowledged everything before this number. */
   acknowledge(acknowledgment: number, seconds: number): void {
     if (!this.hasAcknowledged || ((acknowledgment - this.acknowledged) | 0) > 0) {
-      this.acknowledged = acknowledgment >>> 0;
+      this.acknowledged = acknowledgment | 0;
       this.hasAcknowledged = true;
     }
     if (this.held !== null) {
@@ -173,14 +177,14 @@ export class TcpStream {
   ): void {
     const cut = Math.min(overlap, captured);
     const end = offset + captured;
-    this.next = (this.next + length - overlap) >>> 0;
+    this.next = (this.next + length - overlap) | 0;
     this.consumer.streamSegment(bytes, offset + cut, end, length - overlap - (captured - cut), wireLength);
   }
 
   private gap(length: number): void {
     this.budget.gaps += 1;
     this.budget.gapBytes += length;
-    this.next = (this.next + length) >>> 0;
+    this.next = (this.next + length) | 0;
     this.consumer.streamGap(length);
   }
 

@@ -5,12 +5,42 @@ export const noBytes = new Uint8Array(0);
 
 const hexDigits = '0123456789abcdef';
 
+const cachedTexts = 2_048;
+/** Longer ones are requests' targets, which do not come again. */
+const cachedCharactersMax = 128;
+/** by hash; hosts, user agents and types are few and come again and again */
+const texts: string[] = new Array<string>(cachedTexts).fill('');
+const decoder = new TextDecoder();
+
 /**
  * Bytes start..end as text.
  * @param charactersMax bytes beyond this many are left out
  */
 export function asciiText(bytes: Uint8Array, start: number, end: number, charactersMax: number): string {
   const stop = Math.min(end, start + charactersMax);
+  const length = stop - start;
+  let hash = length;
+  for (let at = start; at < stop; at += 1) {
+    const byte = bytes[at]!;
+    if (byte < 32 || byte >= 127) return escapedText(bytes, start, stop);
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  // Character by character a string of a hundred would be as many objects.
+  if (length > cachedCharactersMax) return decoder.decode(bytes.subarray(start, stop));
+  const slot = (hash ^ (hash >>> 15)) & (cachedTexts - 1);
+  const known = texts[slot]!;
+  if (known.length === length && isText(known, bytes, start)) return known;
+  const text = decoder.decode(bytes.subarray(start, stop));
+  texts[slot] = text;
+  return text;
+}
+
+function isText(text: string, bytes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) !== bytes[start + i]) return false;
+  return true;
+}
+
+function escapedText(bytes: Uint8Array, start: number, stop: number): string {
   let text = '';
   for (let at = start; at < stop; at += 1) {
     const byte = bytes[at]!;
