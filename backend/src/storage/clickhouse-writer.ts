@@ -12,6 +12,7 @@
  * for something else ("1234" is a year).
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { BufferPool } from '@netspectra/proto';
 import { UserError } from '../errors.js';
 import { escapeTsv, tables, WriteForbidden } from '../tables/index.js';
 import type { Flush, RowBlock, TableName, Writer } from '../tables/index.js';
@@ -67,6 +68,9 @@ const timeDigits = 10;
 const retryMsMax = 10_000;
 /** Rows with their stamp are made in pieces of so many bytes, while they are sent: a copy of a large flush would be tens of megabytes. */
 const pieceBytes = 256 << 10;
+/** Memory for pieces, once what was in them is stored. */
+const pieces = new BufferPool({ bytesMax: 8 << 20, sizeOf: (length) => Math.max(pieceBytes, length) });
+const piecesHeldMax = 16;
 
 /** A slice of a block: rows of one UTC day. */
 export interface Slice {
@@ -75,7 +79,7 @@ export interface Slice {
   /** number of the slice within its day */
   readonly part: number;
   readonly rows: number;
-  readonly bytes: RowPieces;
+  readonly bytes: StampedRows;
 }
 
 /** Make a writer on an open store. Closing the writer waits for its flushes and leaves the store open. */
@@ -91,6 +95,7 @@ export function createClickHouseWriter(store: Store, options: WriterOptions = {}
       const begin = performance.now();
       try {
         await store.insert({ table: block.table, columns: columnNames(block), bytes: slice.bytes, token });
+        slice.bytes.sent();
         counters.inserts += 1;
         counters.rows += slice.rows;
         counters.bytes += slice.bytes.length;
@@ -197,110 +202,39 @@ function withPaddedTimes(block: RowBlock): RowBlock {
   return { ...block, bytes: Buffer.from(padded.join('\n'), 'latin1') };
 }
 
-/** Rows of one UTC day, in their order: where each begins and ends in the block. */
-interface DayRows {
-  readonly day: number;
-  readonly starts: number[];
-  readonly ends: number[];
-}
-
 type StampedFlush = Pick<Flush, 'probe' | 'epoch' | 'partition' | 'firstSeq' | 'lastSeq'>;
 
 /** Cut a block into slices, days in ascending order, rows in their order, with the flush's stamp before each. */
 export function sliceBlock(block: RowBlock, flush: StampedFlush, rowsMax: number, bytesMax: number): Slice[] {
   // The few accounting rows are always padded: their first and last packet are 0 when there was none.
-  const known = block.table === 'probe_stats' ? null : rowsByDay(block);
-  if (known) return cut(block.bytes, known, stampOf(flush), rowsMax, bytesMax);
-  const padded = withPaddedTimes(block);
-  const days = rowsByDay(padded);
-  if (!days) throw new Error(`${block.table}: a row that does not begin with its time`);
-  return cut(padded.bytes, days, stampOf(flush), rowsMax, bytesMax);
+  const stamp = stampOf(flush);
+  const slices = block.table === 'probe_stats' ? null : cut(block, stamp, rowsMax, bytesMax);
+  if (slices) return slices;
+  const padded = cut(withPaddedTimes(block), stamp, rowsMax, bytesMax);
+  if (!padded) throw new Error(`${block.table}: a row that does not begin with its time`);
+  return padded;
 }
 
-function cut(
-  bytes: Uint8Array,
-  days: readonly DayRows[],
-  stamp: Uint8Array,
-  rowsMax: number,
-  bytesMax: number,
-): Slice[] {
-  const slices: Slice[] = [];
-  for (const { day, starts, ends } of days) {
-    let part = 0;
-    for (let from = 0; from < starts.length;) {
-      let to = from;
-      let size = 0;
-      while (to < starts.length && to - from < rowsMax) {
-        const row = ends[to]! - starts[to]! + stamp.length;
-        if (to > from && size + row > bytesMax) break;
-        size += row;
-        to += 1;
-      }
-      slices.push({
-        day,
-        part,
-        rows: to - from,
-        bytes: new StampedRows(bytes, { starts, ends, from, to }, stamp, size),
-      });
-      part += 1;
-      from = to;
-    }
-  }
-  return slices;
-}
-
-/** Rows from .. to - 1 of a block. */
-interface RowRange {
-  readonly starts: readonly number[];
-  readonly ends: readonly number[];
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Rows of a range, each behind the stamp. */
-class StampedRows implements RowPieces {
-  readonly length: number;
-  private readonly block: Uint8Array;
-  private readonly range: RowRange;
-  private readonly stamp: Uint8Array;
-
-  constructor(block: Uint8Array, range: RowRange, stamp: Uint8Array, length: number) {
-    this.block = block;
-    this.range = range;
-    this.stamp = stamp;
-    this.length = length;
-  }
-
-  *[Symbol.iterator](): Iterator<Uint8Array> {
-    const { starts, ends, to } = this.range;
-    let left = this.length;
-    for (let row = this.range.from; row < to;) {
-      const size = Math.max(Math.min(left, pieceBytes), this.stamp.length + ends[row]! - starts[row]!);
-      const piece = new Uint8Array(size);
-      let at = 0;
-      for (; row < to; row += 1) {
-        const rowBytes = ends[row]! - starts[row]!;
-        if (at + this.stamp.length + rowBytes > size) break;
-        piece.set(this.stamp, at);
-        at += this.stamp.length;
-        piece.set(this.block.subarray(starts[row]!, ends[row]!), at);
-        at += rowBytes;
-      }
-      left -= at;
-      yield piece.subarray(0, at);
-    }
-  }
+/** A slice that is being cut. */
+interface OpenSlice {
+  readonly day: number;
+  readonly part: number;
+  rows: number;
+  /** of the rows and their stamps */
+  size: number;
+  /** where its rows lie in the block, in their order: begin and end of each run of them */
+  readonly runs: number[];
 }
 
 /**
- * Rows by the UTC day of their first column, days ascending; null when some row's time has fewer than ten digits, which
- * only captures from before 2001-09-09 have.
+ * The slices; null when some row's time has fewer than ten digits, which only captures from before 2001-09-09 have. The day
+ * is the first column's, in UTC.
  */
-function rowsByDay({ table, rows, bytes }: RowBlock): DayRows[] | null {
-  const days = new Map<number, DayRows>();
-  // Buffer's own indexOf takes 12 ns a row where Uint8Array's takes 80.
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  let last: DayRows | undefined;
+function cut({ table, rows, bytes }: RowBlock, stamp: Uint8Array, rowsMax: number, bytesMax: number): Slice[] | null {
+  const slices: OpenSlice[] = [];
+  const newest = new Map<number, OpenSlice>();
+  const buffer = asBuffer(bytes);
+  let slice: OpenSlice | undefined;
   let count = 0;
   for (let start = 0; start < bytes.length;) {
     let seconds = 0;
@@ -309,18 +243,87 @@ function rowsByDay({ table, rows, bytes }: RowBlock): DayRows[] | null {
       if (!(digit >= 0 && digit <= 9)) return null;
       seconds = seconds * 10 + digit;
     }
-    const newlineAt = buffer.indexOf(newline, start + timeDigits);
-    if (newlineAt < 0) throw new Error(`${table}: a row block that does not end with a newline`);
+    const end = buffer.indexOf(newline, start + timeDigits) + 1;
+    if (end === 0) throw new Error(`${table}: a row block that does not end with a newline`);
     const day = Math.floor(seconds / secondsPerDay);
-    if (last?.day !== day) {
-      last = days.get(day) ?? { day, starts: [], ends: [] };
-      days.set(day, last);
+    if (slice?.day !== day) slice = newest.get(day);
+    const size = stamp.length + end - start;
+    if (!slice || slice.rows >= rowsMax || slice.size + size > bytesMax) {
+      slice = { day, part: slice ? slice.part + 1 : 0, rows: 0, size: 0, runs: [] };
+      newest.set(day, slice);
+      slices.push(slice);
     }
-    last.starts.push(start);
-    last.ends.push(newlineAt + 1);
+    slice.rows += 1;
+    slice.size += size;
+    const { runs } = slice;
+    if (runs[runs.length - 1] === start) runs[runs.length - 1] = end;
+    else runs.push(start, end);
     count += 1;
-    start = newlineAt + 1;
+    start = end;
   }
   if (count !== rows) throw new Error(`${table}: a row block of ${count} rows that says ${rows}`);
-  return [...days.values()].sort((a, b) => a.day - b.day);
+  return slices
+    .sort((a, b) => a.day - b.day)
+    .map(({ day, part, rows: rowsOfSlice, size, runs }) => ({
+      day,
+      part,
+      rows: rowsOfSlice,
+      bytes: new StampedRows(bytes, runs, stamp, size),
+    }));
 }
+
+/** Rows of a block, each behind the stamp. */
+class StampedRows implements RowPieces {
+  readonly length: number;
+  private readonly block: Uint8Array;
+  private readonly runs: readonly number[];
+  private readonly stamp: Uint8Array;
+  private readonly made: Uint8Array[] = [];
+
+  constructor(block: Uint8Array, runs: readonly number[], stamp: Uint8Array, length: number) {
+    this.block = block;
+    this.runs = runs;
+    this.stamp = stamp;
+    this.length = length;
+  }
+
+  *[Symbol.iterator](): Iterator<Uint8Array> {
+    const { block, runs, stamp } = this;
+    const buffer = asBuffer(block);
+    let left = this.length;
+    let piece = this.newPiece(Math.min(left, pieceBytes));
+    let at = 0;
+    for (let run = 0; run < runs.length; run += 2) {
+      for (let start = runs[run]!; start < runs[run + 1]!;) {
+        const end = buffer.indexOf(newline, start + timeDigits) + 1;
+        const size = stamp.length + end - start;
+        if (at + size > piece.length) {
+          if (at > 0) yield piece.subarray(0, at);
+          left -= at;
+          at = 0;
+          piece = this.newPiece(Math.max(Math.min(left, pieceBytes), size));
+        }
+        piece.set(stamp, at);
+        piece.set(block.subarray(start, end), at + stamp.length);
+        at += size;
+        start = end;
+      }
+    }
+    if (at > 0) yield piece.subarray(0, at);
+  }
+
+  /** Everything that was made of it has been sent: others may use its memory. */
+  sent(): void {
+    for (const piece of this.made.splice(0)) pieces.giveBack(piece);
+  }
+
+  private newPiece(size: number): Uint8Array {
+    const piece = pieces.take(size);
+    // Those of a large slice are not held until all are sent.
+    if (this.made.length < piecesHeldMax) this.made.push(piece);
+    return piece;
+  }
+}
+
+/** Buffer's own indexOf takes 12 ns a row where Uint8Array's takes 80. */
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -85,7 +85,7 @@ export class JetStreamConsumer implements PartitionConsumer {
   }
 
   recycle(bytes: Uint8Array): void {
-    messageBuffers.recycle(bytes);
+    messageBuffers.giveBack(bytes);
   }
 
   async stop(): Promise<void> {

@@ -9,7 +9,7 @@
  * so many bytes and CR LF (docs.nats.io, "Client Protocol"). Whether it is right otherwise is for the parser to say: a line
  * that cannot be read is passed on.
  */
-import type { MessageBuffers } from './message-buffers.js';
+import type { BufferPool } from '@netspectra/proto';
 
 const newline = 10;
 const carriageReturn = 13;
@@ -21,7 +21,7 @@ const lineBytesMax = 64 << 10;
 const nothing = new Uint8Array(0);
 
 export class MessageFramer {
-  private readonly buffers: MessageBuffers;
+  private readonly buffers: BufferPool;
   /** a message that is not complete, and how much of it is there */
   private frame: Uint8Array | null = null;
   private filled = 0;
@@ -30,7 +30,7 @@ export class MessageFramer {
   /** in a line that is too long: up to its end bytes are passed on */
   private isLong = false;
 
-  constructor(buffers: MessageBuffers) {
+  constructor(buffers: BufferPool) {
     this.buffers = buffers;
   }
 
