@@ -45,7 +45,7 @@ function keepHeapSmall(): void {
  * them than it saves: most of what dies are buffers, and for their sake the whole heap is gone through several times a second.
  * docs/benchmarks.md, "cluster", has what this saves.
  */
-const engineFlags = ['--single-threaded-gc', '--no-incremental-marking'];
+const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--heap-growing-percent=100'];
 
 /** Build the program; the actions set `process.exitCode`. */
 function program(): Command {

@@ -351,3 +351,50 @@ describe.each(storeKinds)('the $kind store:', ({ start }) => {
     });
   });
 });
+
+describe('the memory of what is sent', () => {
+  const flushOf = (firstSeq: number): Flush =>
+    makeFlush(
+      { probe: 'p', epoch: 1n, partition: 0, firstSeq, lastSeq: firstSeq },
+      {
+        top_keys: Array.from({ length: 3_000 }, (_, i) => ({
+          window_start: 1_700_000_000,
+          subject: 'name',
+          key: 'k'.repeat(200),
+          bytes: i,
+        })),
+      },
+    );
+
+  it('is used again, but not before its insert is stored', async () => {
+    const tries: { memory: Set<ArrayBufferLike>; end: (error?: UserError) => void }[] = [];
+    const insert = ({ bytes }: InsertBlock): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const memory = new Set([...(bytes as Iterable<Uint8Array>)].map(({ buffer }) => buffer));
+        expect(memory.size).toBeGreaterThan(2);
+        tries.push({ memory, end: (error) => (error ? reject(error) : resolve()) });
+      });
+    const writer = createClickHouseWriter({ insert } as unknown as Store, { retryMs: 0 });
+    const shared = (a: number, b: number): number =>
+      [...tries[a]!.memory].filter((one) => tries[b]!.memory.has(one)).length;
+
+    const first = writer.write(flushOf(1));
+    const second = writer.write(flushOf(2));
+    await expect.poll(() => tries.length).toBe(2);
+    expect(shared(0, 1)).toBe(0);
+    tries[0]!.end(new UserError('NS_STORE_UNAVAILABLE', 'gone for a moment'));
+    await expect.poll(() => tries.length).toBe(3);
+    expect(shared(2, 0) + shared(2, 1)).toBe(0);
+    tries[1]!.end();
+    tries[2]!.end();
+    await Promise.all([first, second]);
+
+    const later = [3, 4, 5].map((firstSeq) => writer.write(flushOf(firstSeq)));
+    await expect.poll(() => tries.length).toBe(6);
+    expect(shared(3, 1) + shared(3, 2)).toBe(tries[3]!.memory.size);
+    // What was sent in vain may be read by a connection that is breaking.
+    for (const one of [3, 4, 5]) expect(shared(one, 0)).toBe(0);
+    for (const one of [3, 4, 5]) tries[one]!.end();
+    await Promise.all(later);
+  });
+});

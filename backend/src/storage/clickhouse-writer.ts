@@ -289,6 +289,8 @@ class StampedRows implements RowPieces {
 
   *[Symbol.iterator](): Iterator<Uint8Array> {
     const { block, runs, stamp } = this;
+    // Sent in vain, and not given back: a connection that is breaking may read it still.
+    this.made.length = 0;
     const buffer = asBuffer(block);
     let left = this.length;
     let piece = this.newPiece(Math.min(left, pieceBytes));
@@ -312,7 +314,7 @@ class StampedRows implements RowPieces {
     if (at > 0) yield piece.subarray(0, at);
   }
 
-  /** Everything that was made of it has been sent: others may use its memory. */
+  /** What was made of it the last time has been sent: others may use its memory. */
   sent(): void {
     for (const piece of this.made.splice(0)) pieces.giveBack(piece);
   }

@@ -143,6 +143,8 @@ export function analyzeFrames(
       selected += 1;
     }
     take(selection, selected);
+    // An engine has another message in this memory now.
+    payload.fill(0xaa);
   }
   for (const task of tasks) task.finish();
   for (const task of tasks) task.flush();
