@@ -10,6 +10,7 @@ export default defineConfig({
       { find: '@netspectra/collector/bus', replacement: source('./collector/src/bus/index.ts') },
       { find: '@netspectra/collector/decode', replacement: source('./collector/src/decode/index.ts') },
       { find: '@netspectra/collector/filter', replacement: source('./collector/src/filter/index.ts') },
+      { find: '@netspectra/collector/memory', replacement: source('./collector/src/memory/index.ts') },
       { find: '@netspectra/collector/probe', replacement: source('./collector/src/probe/index.ts') },
       { find: '@netspectra/proto', replacement: source('./proto/src/index.ts') },
       { find: '@netspectra/query', replacement: source('./query/src/index.ts') },

@@ -18,5 +18,3 @@ export {
   decodePacketBatch,
 } from './codec.js';
 export type { BatchHeader, CaptureCounters, DecodedBatch, WireError } from './codec.js';
-export { BufferPool } from './buffer-pool.js';
-export type { BufferPoolOptions } from './buffer-pool.js';

@@ -22,7 +22,11 @@ it('is the same process, with the same arguments and streams', async () => {
     await until('it asks the store', () => sockets.length > 0);
     const [node, ...rest] = readFileSync(`/proc/${engine.child.pid}/cmdline`, 'utf8').split('\0');
     expect(node).toBe(process.execPath);
-    expect(rest.slice(0, 3)).toEqual(['--single-threaded-gc', '--no-incremental-marking', '--heap-growing-percent=100']);
+    expect(rest.slice(0, 3)).toEqual([
+      '--single-threaded-gc',
+      '--no-incremental-marking',
+      '--heap-growing-percent=100',
+    ]);
     expect(rest.slice(4)).toEqual(['engine', '--listen', '127.0.0.1:0', '']);
   } finally {
     engine.child.kill('SIGKILL');

@@ -13,6 +13,7 @@ import { EngineWorker } from '../cluster/index.js';
 import type { CounterName, EngineWorkerState } from '../cluster/index.js';
 import type { Config } from '../config/index.js';
 import { PacketProcessor } from '../engine/pipeline/packet-processor.js';
+import { recycleRows } from '../engine/row-sink.js';
 import type { EnrichmentData } from '../enrichment/index.js';
 import type { DependencyStatus } from '../health.js';
 import { observingWriter, sendBeat } from '../realtime/index.js';
@@ -97,6 +98,7 @@ const worker = new EngineWorker(
       const { accounting } = content;
       told.stored(accounting, accounting.packets > 0 ? liveLatencyMs(lastPacketMs) : null);
     },
+    ...(!writers.readsLater && { recycleRows }),
   },
   {
     ...workerLimits(config),

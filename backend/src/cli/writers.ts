@@ -22,6 +22,8 @@ const drainMs = 5_000;
 
 /** A writer to all targets. Closing it waits for flushes under way, then for the others within a bound. */
 export interface Writers extends Writer {
+  /** rows may still be read when `write` has returned: others beside the store take their time */
+  readonly readsLater: boolean;
   /** what is beside the store, for /readyz */
   status(): readonly DependencyStatus[];
 }
@@ -63,6 +65,7 @@ export async function openWriters(
   const first = createClickHouseWriter(store, { ...options.store, observer });
   const all = createFanOutWriter(first, beside);
   return {
+    readsLater: beside.length > 0,
     write: (flush, mayWrite) => all.write(flush, mayWrite),
     close: () => all.close(),
     status: () => beside.map((writer) => writer.status()),

@@ -14,7 +14,10 @@ import { PartitionRunner } from './partition-runner.js';
 import type { RunnerOptions, RunnerParts, RunnerState } from './partition-runner.js';
 import { Turns } from './turns.js';
 
-export interface EngineWorkerParts extends Pick<RunnerParts, 'readStored' | 'newProcessor' | 'onStored' | 'reached'> {
+export interface EngineWorkerParts extends Pick<
+  RunnerParts,
+  'readStored' | 'newProcessor' | 'onStored' | 'recycleRows' | 'reached'
+> {
   readonly bus: Bus;
   readonly records: Records;
   readonly writer: Writer;
@@ -217,7 +220,7 @@ export class EngineWorker {
   private run(partition: number): void {
     const lease = this.leases.leases.get(partition);
     if (!lease || this.stopping) return;
-    const { bus, writer, log, readStored, newProcessor, onStored, reached } = this.parts;
+    const { bus, writer, log, readStored, newProcessor, onStored, recycleRows, reached } = this.parts;
     // A runner of a lease that was lost may still be ending: it writes nothing any more.
     const before = this.running.get(partition)?.ended ?? Promise.resolve();
     const share = Math.max(1, Math.ceil(bus.partitions / Math.max(1, this.engines)));
@@ -234,6 +237,7 @@ export class EngineWorker {
         readStored,
         newProcessor,
         ...(onStored && { onStored }),
+        ...(recycleRows && { recycleRows }),
         ...(reached && { reached }),
       },
       { ...this.options, partition, pendingBytesMax: bytes, heldBytesMax: Math.max(bytes, 4 * fetchBytesMin) },

@@ -15,7 +15,7 @@ import type { EnrichmentData } from '../enrichment/index.js';
 import { addCounts } from '../engine/accounting.js';
 import type { FlushContent, PacketProcessor } from '../engine/pipeline/packet-processor.js';
 import { WriteForbidden } from '../tables/index.js';
-import type { Writer } from '../tables/index.js';
+import type { RowBlock, Writer } from '../tables/index.js';
 import { DuplicateMemory, noDuplicateState } from './duplicate-memory.js';
 import type { DuplicateOptions, DuplicateState } from './duplicate-memory.js';
 import type { FlowBudget } from './flow-budget.js';
@@ -39,6 +39,8 @@ export interface RunnerParts {
   readonly newProcessor: (probe: string) => PacketProcessor;
   /** told of every stretch when it is stored */
   readonly onStored?: (stretch: CutStretch, partition: number) => void;
+  /** given the rows of every flush that is stored, which are not read any more; absent: the writer reads them later */
+  readonly recycleRows?: (blocks: readonly RowBlock[]) => void;
   /** told of points that a test may want to stop at */
   readonly reached?: (point: RunnerPoint) => void | Promise<void>;
 }
@@ -522,7 +524,10 @@ export class PartitionRunner {
     }
     if (this.ended.signal.aborted) return;
     this.flushes += 1;
-    for (const stretch of stretches) this.underWay.delete(stretch);
+    for (const stretch of stretches) {
+      this.underWay.delete(stretch);
+      this.parts.recycleRows?.(stretch.content.blocks);
+    }
     await this.reach('written');
     this.acknowledge();
     await this.reach('acknowledged');

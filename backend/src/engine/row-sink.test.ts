@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { parseAddress } from '@netspectra/query';
 import { tables } from '../tables/index.js';
 import type { TableName } from '../tables/index.js';
-import { RowSink, RowWriter } from './row-sink.js';
+import { recycleRows, RowSink, RowWriter } from './row-sink.js';
 
 /** The text of what `write` puts first into a row. */
 function textOf(write: (row: RowWriter) => void): string {
@@ -92,4 +92,32 @@ it('gives the accounting last, also when it was there first: it says that all th
     ['probe_stats', 1],
   ]);
   expect(sink.take()).toEqual([]);
+});
+
+it('puts later rows where those lay that are stored, and none where some may still be read', () => {
+  const take = (letter: string): Uint8Array => {
+    const row = new RowWriter('top_keys');
+    for (let i = 0; i < 500; i += 1) {
+      row.begin();
+      row.number(1_700_000_000);
+      row.number(60);
+      row.text('name');
+      row.text(letter.repeat(100));
+      row.zeros(tables.top_keys.rowColumns.length - 4);
+      row.end();
+    }
+    const block = row.take();
+    expect(block.rows).toBe(500);
+    return block.bytes;
+  };
+  const first = take('a');
+  const second = take('b');
+  const kept = [first.slice(), second.slice()];
+  expect(second.buffer).not.toBe(first.buffer);
+  recycleRows([{ table: 'top_keys', rows: 500, bytes: first }]);
+  const third = take('c');
+  expect(third.buffer).toBe(first.buffer);
+  expect(second).toEqual(kept[1]);
+  const text = new TextDecoder().decode(third);
+  expect(text).toBe(new TextDecoder().decode(kept[0]).replaceAll('a'.repeat(100), 'c'.repeat(100)));
 });

@@ -5,7 +5,7 @@
  * Rows come without the stamp (probe, epoch, partition, first_seq, last_seq): which stretch of the stream they belong to
  * is known at the flush, and the writer puts it before each (storage/clickhouse-writer.ts).
  */
-import { BufferPool } from '@netspectra/proto';
+import { BufferPool } from '@netspectra/collector/memory';
 import type { Enricher } from '../enrichment/index.js';
 import { escapeTsv, tables } from '../tables/index.js';
 import type { RowBlock, TableName } from '../tables/index.js';
@@ -21,8 +21,8 @@ const billion = 1_000_000_000;
 const placeColumns = 10;
 /** Arrays up to this size stay with their writer. */
 const smallBytes = 1 << 13;
-/** Arrays that writers have grown out of, for the next ones that grow: each is of twice the size of the one before. */
-const outgrown = new BufferPool({ bytesMax: 8 << 20, sizeOf: (length) => 2 ** Math.ceil(Math.log2(length)) });
+/** Arrays that writers have grown out of, and those of blocks that are stored; a writer grows by doubling. */
+const arrays = new BufferPool({ bytesMax: 8 << 20, sizeOf: (length) => 2 ** Math.ceil(Math.log2(length)) });
 
 /** country, AS number, AS name, network, local: the client's, then the server's */
 const unknownPlaces = utf8.encode('\t0\t\t\t0\t'.repeat(2));
@@ -284,9 +284,9 @@ export class RowWriter {
     if (wanted <= this.bytes.length) return;
     const next = this.bytes.length * 2;
     const least = Math.max(wanted, next > smallBytes * 8 ? Math.max(next, this.expected) : next);
-    const grown = new Uint8Array(outgrown.take(least).buffer);
+    const grown = new Uint8Array(arrays.take(least).buffer);
     grown.set(this.bytes.subarray(0, this.length));
-    outgrown.giveBack(this.bytes);
+    arrays.giveBack(this.bytes);
     this.bytes = grown;
   }
 }
@@ -310,6 +310,11 @@ function nineDigits(out: Uint8Array, at: number, value: number): number {
   }
   out[at] = 48 + rest;
   return at + 9;
+}
+
+/** Nobody reads these blocks any more: later rows may lie in their memory. */
+export function recycleRows(blocks: readonly RowBlock[]): void {
+  for (const { bytes } of blocks) arrays.giveBack(bytes);
 }
 
 const rank = ({ table }: RowWriter): number => (table === 'probe_stats' ? 1 : 0);

@@ -12,7 +12,7 @@
  * for something else ("1234" is a year).
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { BufferPool } from '@netspectra/proto';
+import { BufferPool } from '@netspectra/collector/memory';
 import { UserError } from '../errors.js';
 import { escapeTsv, tables, WriteForbidden } from '../tables/index.js';
 import type { Flush, RowBlock, TableName, Writer } from '../tables/index.js';

@@ -1,6 +1,6 @@
 import { Parser, State } from '@nats-io/transport-node';
 import type { ParserEvent } from '@nats-io/transport-node';
-import { BufferPool } from '@netspectra/proto';
+import { BufferPool } from '../memory/index.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MessageFramer } from './message-framer.js';

@@ -9,7 +9,7 @@
  * so many bytes and CR LF (docs.nats.io, "Client Protocol"). Whether it is right otherwise is for the parser to say: a line
  * that cannot be read is passed on.
  */
-import type { BufferPool } from '@netspectra/proto';
+import type { BufferPool } from '../memory/index.js';
 
 const newline = 10;
 const carriageReturn = 13;

@@ -3,7 +3,7 @@ import { NatsConnectionImpl, setTransportFactory } from '@nats-io/transport-node
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 // The client exports what a transport needs (`setTransportFactory`) and not the one it has.
 import { NodeTransport, nodeResolveHost } from '@nats-io/transport-node/lib/node_transport.js';
-import { BufferPool } from '@netspectra/proto';
+import { BufferPool } from '../memory/index.js';
 import { MessageFramer } from './message-framer.js';
 
 /** Most memory that a thread keeps for messages to come: as much as an engine's thread fetches ahead. */

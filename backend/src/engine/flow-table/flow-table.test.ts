@@ -274,3 +274,19 @@ describe('flow table', () => {
     expect(there.lastSeconds(0)).toBe(1);
   });
 });
+
+it('gives the memory back that it has grown out of, when nobody is in the middle of it', () => {
+  const table = new FlowTable({ ...whole, initialFlows: 8_192 });
+  const packets = (from: number): Packet[] =>
+    Array.from({ length: 4_000 }, (_, i) => ({ from: from + i, to: 9, fromPort: 1000, toPort: 80, time: 1 }));
+  const small = table.addressBytes;
+  const bytes = small.length;
+  track(table, packets(10_000));
+  track(table, packets(20_000));
+  expect(small).toHaveLength(bytes);
+  track(table, packets(30_000));
+  expect(table.addressBytes.length).toBeGreaterThan(bytes);
+  track(table, packets(10_000));
+  expect(small).toHaveLength(0);
+  expect(table.live).toBe(12_000);
+});

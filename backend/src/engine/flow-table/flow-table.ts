@@ -15,6 +15,7 @@
  *
  * Memory: 192 bytes a flow + 16 to 32 bytes of index, and while the records are copied to larger arrays a quarter more.
  */
+import { freeMemory } from '@netspectra/collector/memory';
 import { Layer } from '@netspectra/proto';
 import type { PacketBatch } from '@netspectra/proto';
 import { PacketEvent } from '../packet-selection.js';
@@ -122,6 +123,8 @@ export class FlowTable implements TcpRecords {
   /** slots handed out so far; freed ones wait in `free` */
   private used = 0;
   private free = new Uint32Array(64);
+  /** memory that the table has grown out of: up to half of it, which V8 would keep until other garbage makes it look */
+  private readonly outgrown: ArrayBufferLike[] = [];
   private freeCount = 0;
   private index: Uint32Array;
   private mask: number;
@@ -311,6 +314,8 @@ export class FlowTable implements TcpRecords {
     const { batch, rows, count, flow, direction, events } = selection;
     const { layers, flowHash } = batch;
     this.weight = weight;
+    // Now, when nothing is in the middle of anything that may look at them.
+    while (this.outgrown.length > 0) freeMemory(this.outgrown.pop()!);
     for (let start = 0; start < count; start += blockPackets) {
       const end = Math.min(count, start + blockPackets);
       // Room for a block of new flows first, so that nothing moves while the block is counted.
@@ -657,6 +662,7 @@ export class FlowTable implements TcpRecords {
     const capacity = Math.min(this.capacity * growth, this.limit + blockPackets);
     const hot = new Uint32Array(capacity * hotWords);
     hot.set(this.hot);
+    this.outgrown.push(this.hot.buffer, this.cold.buffer);
     this.hot = hot;
     this.float = new Float64Array(hot.buffer);
     this.addressBytes = new Uint8Array(hot.buffer);
@@ -681,6 +687,7 @@ export class FlowTable implements TcpRecords {
       index[bucket << 1] = old[from]!;
       index[(bucket << 1) + 1] = stored;
     }
+    this.outgrown.push(old.buffer);
     this.index = index;
     this.mask = mask;
   }

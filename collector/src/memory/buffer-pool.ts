@@ -4,6 +4,7 @@
  * As garbage an array of 256 KB costs its pages twice (they are mapped, zeroed and given back), and V8 collects all of its
  * heap after every 64 MB of such arrays. So whoever has read one gives it back. What is not given back is collected as ever.
  */
+import { freeMemory } from './free-memory.js';
 
 /** Smaller ones are left to the collector: they die young, which costs next to nothing. */
 const bytesMin = 16 << 10;
@@ -42,18 +43,23 @@ export class BufferPool {
     } else {
       this.made += 1;
       // Kept for sizes that are not asked for any more, they would keep out those that are.
-      if (this.freeBytes + size > this.options.bytesMax) this.clear();
+      const { bytesMax } = this.options;
+      if (size <= bytesMax && this.freeBytes + size > bytesMax) this.clear();
       buffer = new ArrayBuffer(size);
     }
     this.lent.add(buffer);
     return new Uint8Array(buffer, 0, length);
   }
 
-  /** Nobody reads these bytes, or others of the same memory, any more. What `take` did not give is passed over. */
+  /** Nobody reads these bytes, or others of the same memory, any more: it is kept or freed. What `take` did not give is passed over. */
   giveBack({ buffer }: Uint8Array): void {
     if (!this.lent.delete(buffer)) return;
     const size = buffer.byteLength;
-    if (size === 0 || this.freeBytes + size > this.options.bytesMax) return; // 0: it went to another thread
+    if (size === 0) return; // it went to another thread
+    if (this.freeBytes + size > this.options.bytesMax) {
+      freeMemory(buffer);
+      return;
+    }
     this.freeBytes += size;
     const found = this.free.get(size);
     if (found) found.push(buffer as ArrayBuffer);
@@ -61,6 +67,7 @@ export class BufferPool {
   }
 
   private clear(): void {
+    for (const buffers of this.free.values()) buffers.forEach(freeMemory);
     this.free.clear();
     this.freeBytes = 0;
   }

@@ -40,10 +40,20 @@ describe('a buffer pool', () => {
     expect(buffers.take(kilobytes(64))).toHaveLength(kilobytes(64));
   });
 
+  it('frees what it may not keep', () => {
+    const buffers = pool(kilobytes(256));
+    const large = buffers.take(kilobytes(512));
+    buffers.giveBack(large);
+    expect(large).toHaveLength(0);
+    expect(buffers.freeBytes).toBe(0);
+  });
+
   it('keeps no more than its limit, and lets go of sizes that nobody wants any more', () => {
     const buffers = pool(kilobytes(256));
     const some = Array.from({ length: 6 }, () => buffers.take(kilobytes(64)));
     some.forEach((one) => buffers.giveBack(one));
+    expect(buffers.freeBytes).toBe(kilobytes(256));
+    buffers.giveBack(buffers.take(kilobytes(1024))); // more than it may ever keep
     expect(buffers.freeBytes).toBe(kilobytes(256));
     const other = buffers.take(kilobytes(128));
     buffers.giveBack(other);

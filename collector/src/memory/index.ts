@@ -1,0 +1,3 @@
+export { BufferPool } from './buffer-pool.js';
+export type { BufferPoolOptions } from './buffer-pool.js';
+export { freeMemory } from './free-memory.js';
