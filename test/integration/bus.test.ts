@@ -1,4 +1,5 @@
 /** The bus on a real nats-server: order, names, bounds, kills. */
+import { cpSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, headers } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -9,11 +10,13 @@ import type {
   JetStreamBus,
   OutgoingMessage,
   PartitionConsumer,
+  Publisher,
   StreamOptions,
+  StreamState,
 } from '@netspectra/collector/bus';
 import { hasNats, startNats } from '../kit/nats.js';
 import type { NatsServer } from '../kit/nats.js';
-import { until } from './process.js';
+import { temporaryFolder, until } from './process.js';
 
 const message = (sequence: number, over: Partial<OutgoingMessage> = {}): OutgoingMessage => ({
   partition: 0,
@@ -243,5 +246,106 @@ describe.runIf(hasNats)('the bus on JetStream', () => {
     expect(new Set(order).size).toBe(order.length);
     expect(bus.state.reconnects).toBeGreaterThanOrEqual(2);
     expect(publisher.state.confirmed).toBe(total);
+  });
+
+  describe('when the server comes back without what it had confirmed', () => {
+    /** Publish, remember how the server's disk is, publish more, and bring the server back as it was before that. */
+    async function setBack(
+      publisher: Publisher,
+      { before, after, meanwhile = async () => {} }: { before: number; after: number; meanwhile?: () => Promise<void> },
+    ): Promise<void> {
+      const confirm = async (from: number, to: number): Promise<void> => {
+        for (let sequence = from; sequence < to; sequence += 1)
+          expect(publisher.publish(message(sequence))).toBe('taken');
+        await until('all are confirmed', () => publisher.state.confirmed === to);
+      };
+      const copy = temporaryFolder();
+      try {
+        await confirm(0, before);
+        await server.kill();
+        cpSync(server.storeDir, copy.path, { recursive: true });
+        await server.start();
+        await confirm(before, before + after);
+        await meanwhile();
+        await server.kill();
+        rmSync(server.storeDir, { recursive: true });
+        cpSync(copy.path, server.storeDir, { recursive: true });
+      } finally {
+        copy.remove();
+      }
+    }
+
+    it('publishers bring again what was confirmed last', async () => {
+      await fresh();
+      const bus = open();
+      await bus.ensureStreams();
+      const publisher = bus.publisher({ windowMessages: 64 });
+      await setBack(publisher, { before: 10, after: 30 });
+      publisher.publish(message(40));
+      await server.start();
+      await until('it is confirmed', () => publisher.state.confirmed === 41);
+      const found = await take(open().consume(0), 41);
+      expect(found.map((one) => one.kind === 'message' && one.sequence)).toEqual(
+        Array.from({ length: 41 }, (_, i) => i),
+      );
+      expect(publisher.state).toMatchObject({ confirmed: 41, lost: 0, restored: 30 });
+      expect(publisher.state.repeated).toBeGreaterThanOrEqual(30);
+      await publisher.close();
+    });
+
+    it('a reader ends before it takes other messages for those it knows, and lets none of them go', async () => {
+      await fresh();
+      const bus = open();
+      await bus.ensureStreams();
+      const publisher = open().publisher({ windowMessages: 64 });
+      const consumer = bus.consume(0);
+      const messages = consumer.messages[Symbol.asyncIterator]();
+      const read = async (count: number): Promise<void> => {
+        for (let i = 0; i < count; i += 1) await messages.next();
+      };
+      await setBack(publisher, { before: 10, after: 30, meanwhile: () => read(40) });
+      await publisher.close();
+      await server.start();
+      const other = open().publisher({ windowMessages: 64 });
+      for (let sequence = 0; sequence < 30; sequence += 1) other.publish(message(sequence, { probe: 'other' }));
+      await until('numbers are given out again', () => other.state.confirmed === 30);
+      await bus.ready();
+      await expect(consumer.acknowledge(40)).rejects.toThrow('is not read again yet');
+      await expect(messages.next()).rejects.toThrow(/older than it was.*message 40 is another/);
+      const [{ messages: kept }] = (await open().streams()) as [StreamState];
+      expect(kept).toBe(40);
+      await other.close();
+    });
+
+    it('a reader whose messages are where they were goes on', async () => {
+      await fresh();
+      const bus = open();
+      await bus.ensureStreams();
+      const publisher = bus.publisher({ windowMessages: 64 });
+      const consumer = bus.consume(0);
+      const messages = consumer.messages[Symbol.asyncIterator]();
+      const next = async (): Promise<unknown> => {
+        const { value } = (await messages.next()) as { value: Delivery };
+        return value.kind === 'message' && value.sequence;
+      };
+      for (let sequence = 0; sequence < 20; sequence += 1) publisher.publish(message(sequence));
+      for (let sequence = 0; sequence < 15; sequence += 1) expect(await next()).toBe(sequence);
+      await server.kill();
+      await server.start();
+      for (let sequence = 15; sequence < 20; sequence += 1) expect(await next()).toBe(sequence);
+      let coming = next();
+      await until('it has looked, and lets them go', () =>
+        consumer.acknowledge(20).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await server.kill();
+      await server.start();
+      publisher.publish(message(20));
+      // What was let go and is not known to the server any more may come again, behind it.
+      while ((await coming) !== 20) coming = next();
+      await publisher.close();
+    });
   });
 });

@@ -21,6 +21,8 @@ export interface NatsOptions {
 export interface NatsServer {
   readonly url: string;
   readonly process: ChildProcess;
+  /** where its streams lie */
+  readonly storeDir: string;
   /** kill -9, and wait until it is gone */
   kill(): Promise<void>;
   /** Start again, on the same port and store. */
@@ -62,6 +64,7 @@ export async function startNats({ configuration = '', scheme = 'nats' }: NatsOpt
   };
   return {
     url: `${scheme}://127.0.0.1:${port}`,
+    storeDir: join(folder.path, 'store'),
     get process() {
       return child;
     },

@@ -189,6 +189,8 @@ function probeRegistry(rings: Probe['rings'] = []): Registry {
     confirmedBytes: 0,
     duplicates: 0,
     retries: 0,
+    repeated: 0,
+    restored: 0,
     refused: 0,
     lost: 0,
   };

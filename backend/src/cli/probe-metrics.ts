@@ -94,6 +94,18 @@ export function registerProbeMetrics(
   counted(registry, 'netspectra_probe_retries_total', 'Sends that were tried again', () => figures().publisher.retries);
   counted(
     registry,
+    'netspectra_probe_repeated_messages_total',
+    'Messages sent once more after they were confirmed, because the connection broke soon after',
+    () => figures().publisher.repeated,
+  );
+  counted(
+    registry,
+    'netspectra_probe_restored_messages_total',
+    'Of these, messages that the bus did not know any more: lost by its server, or stored and cleared away',
+    () => figures().publisher.restored,
+  );
+  counted(
+    registry,
     'netspectra_probe_refused_total',
     'Sends that the bus refused because a stream is full',
     () => figures().publisher.refused,

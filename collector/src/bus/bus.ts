@@ -21,7 +21,7 @@ export interface MessageId {
   readonly sequence: number;
 }
 
-/** A message on its way to the bus. The bytes belong to the bus from `publish` on until they are confirmed. */
+/** A message on its way to the bus. The bytes belong to the bus from `publish` on, also when they are confirmed. */
 export interface OutgoingMessage extends MessageId {
   /** encodePacketBatch's */
   readonly bytes: Uint8Array;
@@ -77,6 +77,10 @@ export interface PublisherState {
   readonly duplicates: number;
   /** times a send was tried again: no answer, connection lost */
   readonly retries: number;
+  /** messages sent once more after they were confirmed, because the connection broke soon after */
+  readonly repeated: number;
+  /** of these, how many the bus did not know (any more): lost by the server, or stored and cleared away */
+  readonly restored: number;
   /** times the bus refused because the stream is full (tried again) */
   readonly refused: number;
   /** messages given up after they were taken: larger than the bus takes */
@@ -107,6 +111,9 @@ export interface PublisherOptions {
   /** most unconfirmed messages and bytes; a single larger message goes when nothing else is on its way */
   readonly windowMessages?: number;
   readonly windowBytes?: number;
+  /** what was confirmed so many milliseconds ago at most, and so many bytes of it, goes again over a new connection */
+  readonly repeatMs?: number;
+  readonly repeatBytes?: number;
   /** told of every confirmed message */
   readonly onConfirmed?: (message: OutgoingMessage) => void;
   /** told of every message that was given up after it was taken, and why (one line) */

@@ -6,12 +6,16 @@
  * was lost. Redelivery, which would bring later messages before earlier ones, does not exist. Acknowledging is letting
  * the stream forget everything up to a sequence.
  *
+ * A server that was killed may come back with an older state of the stream (docs/bus.md), and give numbers out again that we
+ * know for other messages. So over every new connection it is looked at whether the message taken last is still the one
+ * with its number, before anything is read or let go by number. If not, the reader's place is lost: it ends.
+ *
  * Memory is bounded because what is asked for is: one request for so many messages, and the next only when all of them
  * were taken.
  */
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { Consumer, JsMsg } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { Consumer, JetStreamManager, JsMsg } from '@nats-io/jetstream';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { BusError, rejectReasons } from './bus.js';
 import type { BusLog, ConsumerOptions, ConsumerState, Delivery, PartitionConsumer, RejectReason } from './bus.js';
 import type { Connection } from './connection.js';
@@ -37,6 +41,10 @@ export class JetStreamConsumer implements PartitionConsumer {
   private stopped = false;
   private endFetch: () => void = () => {};
   private wake: () => void = () => {};
+  /** the message delivered last, and what tells it from another with its number */
+  private last: { readonly streamSequence: number; readonly name: string } | null = null;
+  /** over this connection numbers mean what they meant */
+  private verified: NatsConnection | null = null;
   private lag = 0;
   private received = 0;
   private receivedBytes = 0;
@@ -75,7 +83,9 @@ export class JetStreamConsumer implements PartitionConsumer {
 
   async acknowledge(streamSequence: number): Promise<void> {
     if (streamSequence < 1) return;
-    const nats = await this.connection.ready();
+    const nats = this.connection.current;
+    if (!nats || (this.last && nats !== this.verified))
+      throw new BusError('NS_BUS_UNREACHABLE', `${streamName(this.partition)} is not read again yet; later`);
     try {
       const manager = await jetstreamManager(nats, { checkAPI: false });
       await manager.streams.purge(streamName(this.partition), { seq: streamSequence + 1 });
@@ -105,6 +115,7 @@ export class JetStreamConsumer implements PartitionConsumer {
         yield* this.readFrom(nats);
       } catch (error) {
         if (this.stopped) return;
+        if (error instanceof BusError) throw error;
         if (natsCode(error) === natsError.streamNotFound)
           throw new BusError(
             'NS_BUS_STREAM',
@@ -124,6 +135,8 @@ export class JetStreamConsumer implements PartitionConsumer {
   private async *readFrom(nats: NatsConnection): AsyncGenerator<Delivery> {
     const stream = streamName(this.partition);
     const manager = await jetstreamManager(nats, { checkAPI: false });
+    await this.verify(manager);
+    this.verified = nats;
     const { name } = await manager.consumers.add(stream, {
       ack_policy: AckPolicy.None,
       deliver_policy: DeliverPolicy.StartSequence,
@@ -139,6 +152,22 @@ export class JetStreamConsumer implements PartitionConsumer {
     } finally {
       if (!nats.isClosed()) void manager.consumers.delete(stream, name).catch(() => {}); // it ends by itself, too
     }
+  }
+
+  /** @throws BusError NS_BUS_STREAM when the stream is not the one that was read before */
+  private async verify({ streams }: JetStreamManager): Promise<void> {
+    if (!this.last) return;
+    const { streamSequence, name } = this.last;
+    const stream = streamName(this.partition);
+    const { state } = await streams.info(stream);
+    // What was let go cannot be compared; what comes behind it is new whatever it is called.
+    if (state.first_seq > streamSequence && state.last_seq >= streamSequence) return;
+    const found = state.last_seq < streamSequence ? null : await streams.getMessage(stream, { seq: streamSequence });
+    if (found && nameOf(found) === name) return;
+    throw new BusError(
+      'NS_BUS_STREAM',
+      `${stream} is older than it was (message ${streamSequence} is ${found ? 'another' : 'not there'}): its server came back without what it had confirmed`,
+    );
   }
 
   private async *fetch(consumer: Consumer): AsyncGenerator<Delivery> {
@@ -162,6 +191,7 @@ export class JetStreamConsumer implements PartitionConsumer {
     if (streamSequence < this.next) return null; // taken before
     this.missing += this.received === 0 ? 0 : streamSequence - this.next;
     this.next = streamSequence + 1;
+    this.last = { streamSequence, name: nameOf({ subject: message.subject, header: message.headers }) };
     this.lag = pending;
     this.received += 1;
     this.receivedBytes += message.data.length;
@@ -199,3 +229,7 @@ export class JetStreamConsumer implements PartitionConsumer {
     });
   }
 }
+
+/** Subject and name; of what has no name the subject alone, for it is passed over anyway. */
+const nameOf = ({ subject, header }: { readonly subject: string; readonly header: MsgHdrs | undefined }): string =>
+  `${subject} ${header?.get('Nats-Msg-Id') ?? ''}`;

@@ -1,6 +1,7 @@
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { OutgoingMessage } from './bus.js';
 import { SendFailure, createWindowPublisher } from './publisher.js';
+import type { Carrier } from './publisher.js';
 
 const message = (sequence: number): OutgoingMessage => ({
   partition: 0,
@@ -74,4 +75,76 @@ it('does not send again because an earlier try fails while a later one is on its
   } finally {
     vi.useRealTimers();
   }
+});
+
+describe('over a new connection', () => {
+  /** Confirms at once while it is connected. */
+  function flakyCarrier(duplicate = true) {
+    const sent: number[] = [];
+    let connected = true;
+    let callback = (): void => {};
+    const carrier: Carrier = {
+      partitions: 1,
+      get connected() {
+        return connected;
+      },
+      send: ({ sequence }) => {
+        sent.push(sequence);
+        return connected ? Promise.resolve({ duplicate }) : Promise.reject(new SendFailure('retry', 'away'));
+      },
+      onConnected: (called) => {
+        callback = called;
+        called();
+        return () => {};
+      },
+    };
+    const reconnect = (): number[] => {
+      connected = true;
+      sent.length = 0;
+      callback();
+      return [...sent];
+    };
+    return { carrier, leave: () => (connected = false), reconnect };
+  }
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('what was confirmed last goes again, before what was not', async () => {
+    const { carrier, leave, reconnect } = flakyCarrier();
+    const publisher = createWindowPublisher(carrier);
+    for (let sequence = 0; sequence < 5; sequence += 1) publisher.publish(message(sequence));
+    await settled();
+    leave();
+    for (let sequence = 5; sequence < 8; sequence += 1) publisher.publish(message(sequence));
+    expect(reconnect()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    await settled();
+    expect(publisher.state).toMatchObject({ confirmed: 8, repeated: 5, restored: 0, unacknowledged: 0 });
+    expect(reconnect()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(await publisher.close()).toEqual([]);
+    expect(reconnect()).toEqual([]);
+  });
+
+  it('no more of it goes than so many bytes, messages and seconds before the last', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const { carrier, reconnect } = flakyCarrier(false);
+      const publisher = createWindowPublisher(carrier, { windowMessages: 6, repeatBytes: 4_000, repeatMs: 1_000 });
+      const publish = async (sequence: number, bytes: number): Promise<void> => {
+        expect(publisher.publish({ ...message(sequence), bytes: new Uint8Array(bytes) })).toBe('taken');
+        await settled();
+      };
+      for (let sequence = 0; sequence < 5; sequence += 1) await publish(sequence, 1_000);
+      expect(reconnect()).toEqual([1, 2, 3, 4]);
+      for (let sequence = 5; sequence < 15; sequence += 1) await publish(sequence, 1);
+      expect(reconnect()).toEqual([9, 10, 11, 12, 13, 14]);
+      vi.advanceTimersByTime(1_001);
+      expect(reconnect()).toEqual([9, 10, 11, 12, 13, 14]);
+      await publish(15, 1);
+      expect(reconnect()).toEqual([15]);
+      expect(publisher.state).toMatchObject({ confirmed: 16, repeated: 17 });
+      await settled();
+      expect(publisher.state.restored).toBe(17);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

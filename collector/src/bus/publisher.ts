@@ -4,6 +4,9 @@
  * A message that was taken is sent again, under the same name, until the carrier confirms it; only one that the carrier
  * can never take is given up. A partition whose stream is full keeps at most a quarter of the window, so that the
  * others go on. After a failure everything unconfirmed waits for one timer, and goes again in order.
+ *
+ * What was confirmed in the last seconds goes again over a new connection, before all else: a server that was killed, or whose
+ * machine lost power, may come back without it (docs/bus.md). Where it is still there it is not taken twice.
  */
 import { windowMessagesMax } from './bus.js';
 import type { OutgoingMessage, Publisher, PublisherOptions, PublisherState, PublishResult } from './bus.js';
@@ -44,7 +47,7 @@ interface PartitionWindow {
   taken: number;
 }
 
-const windowDefaults = { windowMessages: 256, windowBytes: 16 << 20 };
+const windowDefaults = { windowMessages: 256, windowBytes: 16 << 20, repeatMs: 5_000, repeatBytes: 4 << 20 };
 /** a partition may have this part of the window: all of it when it is the only one */
 const partitionShare = 4;
 const retryMsMin = 100;
@@ -68,14 +71,29 @@ class WindowPublisher implements Publisher {
   private turnedAway = false;
   private retryTimer: NodeJS.Timeout | null = null;
   private retryMs = retryMsMin;
-  private readonly counters = { confirmed: 0, confirmedBytes: 0, duplicates: 0, retries: 0, refused: 0, lost: 0 };
+  /** confirmed a moment ago, oldest first */
+  private readonly recent: { readonly message: OutgoingMessage; readonly confirmedMs: number }[] = [];
+  private recentBytes = 0;
+  private readonly counters = {
+    confirmed: 0,
+    confirmedBytes: 0,
+    duplicates: 0,
+    retries: 0,
+    repeated: 0,
+    restored: 0,
+    refused: 0,
+    lost: 0,
+  };
 
   constructor(carrier: Carrier, options: PublisherOptions) {
     this.carrier = carrier;
     this.options = { ...windowDefaults, ...options };
     if (this.options.windowMessages > windowMessagesMax)
       throw new RangeError(`a window of ${this.options.windowMessages} messages; ${windowMessagesMax} is the most`);
-    this.stopListening = carrier.onConnected(() => this.resendAll());
+    this.stopListening = carrier.onConnected(() => {
+      this.repeatRecent();
+      this.resendAll();
+    });
   }
 
   get state(): PublisherState {
@@ -125,6 +143,7 @@ class WindowPublisher implements Publisher {
     if (this.retryTimer) clearTimeout(this.retryTimer);
     const left = [...this.entries].map(({ message }) => message);
     this.entries.clear();
+    this.recent.length = 0;
     this.wake();
     return left;
   }
@@ -157,6 +176,7 @@ class WindowPublisher implements Publisher {
     this.counters.confirmedBytes += entry.message.bytes.length;
     if (duplicate) this.counters.duplicates += 1;
     this.retryMs = retryMsMin;
+    this.remember(entry.message);
     this.options.onConfirmed?.(entry.message);
     this.wake();
   }
@@ -176,6 +196,33 @@ class WindowPublisher implements Publisher {
     if (this.retryTimer !== null) return;
     this.retryTimer = setTimeout(() => this.resend(), this.retryMs);
     this.retryMs = Math.min(this.retryMs * 2, retryMsMax);
+  }
+
+  private remember(message: OutgoingMessage): void {
+    const { repeatMs, repeatBytes } = this.options;
+    const { recent } = this;
+    const now = performance.now();
+    recent.push({ message, confirmedMs: now });
+    this.recentBytes += message.bytes.length;
+    for (let oldest = recent[0]; oldest; oldest = recent[0]) {
+      const isMuch = this.recentBytes > repeatBytes || recent.length > this.options.windowMessages;
+      if (!isMuch && now - oldest.confirmedMs <= repeatMs) return;
+      recent.shift();
+      this.recentBytes -= oldest.message.bytes.length;
+    }
+  }
+
+  /** Once, and nothing depends on it: over the next new connection they go again, those that are young enough then. */
+  private repeatRecent(): void {
+    for (const { message } of this.recent) {
+      this.counters.repeated += 1;
+      this.carrier.send(message).then(
+        ({ duplicate }) => {
+          if (!duplicate) this.counters.restored += 1;
+        },
+        () => {},
+      );
+    }
   }
 
   /** Answers to what went over an earlier connection will not come. */
