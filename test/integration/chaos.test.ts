@@ -3,7 +3,6 @@
  * has what was published: nothing lost, nothing double. CHAOS_SEED repeats an order, CHAOS_ROUNDS makes more of it. What
  * else happens meanwhile (who reads what first) no seed decides.
  */
-import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -12,12 +11,12 @@ import { Random } from '../../scripts/lib/random.js';
 import { endServings, startServing } from '../kit/api-process.js';
 import type { Serving } from '../kit/api-process.js';
 import { startClickHouse } from '../kit/clickhouse.js';
+import { Engines } from '../kit/engines.js';
 import { hasNats, startNats } from '../kit/nats.js';
 import { asking, judge, readObligations, startOracle } from '../kit/oracle.js';
 import type { OracleProbe } from '../kit/oracle.js';
 import { hasRedis, startRedis } from '../kit/redis.js';
-import { start, temporaryFolder, until } from './process.js';
-import type { Started } from './process.js';
+import { temporaryFolder, until } from './process.js';
 
 const seed = Number(process.env.CHAOS_SEED ?? 1);
 const rounds = Number(process.env.CHAOS_ROUNDS ?? 20);
@@ -27,47 +26,6 @@ const leaseMs = 2_000;
 const stoppedMs = leaseMs + 1_200;
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Engines as an administrator's supervisor keeps them: so many, one that ended is started again. */
-class Engines {
-  /** everything they said, of those that ended too */
-  readonly said: (() => string)[] = [];
-  private readonly running = new Set<Started>();
-  private wanted = 0;
-
-  constructor(private readonly configuration: string) {}
-
-  want(count: number): void {
-    this.wanted = count;
-    while (this.running.size < this.wanted) this.launch();
-    for (const { child } of [...this.running].slice(this.wanted)) child.kill('SIGTERM');
-  }
-
-  /** Tell one of them. */
-  signal(dice: Random, signal: NodeJS.Signals): ChildProcess {
-    const { child } = dice.pick([...this.running]);
-    child.kill(signal);
-    return child;
-  }
-
-  /** Everyone ends, and nobody comes. @returns exit codes */
-  async close(signal: NodeJS.Signals): Promise<(number | null)[]> {
-    this.wanted = 0;
-    const all = [...this.running];
-    for (const { child } of all) child.kill(signal);
-    return (await Promise.all(all.map(({ ended }) => ended))).map(({ code }) => code);
-  }
-
-  private launch(): void {
-    const one = start(['engine', '--config', this.configuration]);
-    this.running.add(one);
-    this.said.push(one.stderr);
-    void one.ended.then(() => {
-      this.running.delete(one);
-      if (this.running.size < this.wanted) this.launch();
-    });
-  }
-}
 
 describe.runIf(hasNats && hasRedis)('chaos', () => {
   it(

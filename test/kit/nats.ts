@@ -1,7 +1,7 @@
 /** A real nats-server with JetStream for tests: its own configuration, a free port on loopback, ended by pid. */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:net';
 import { freePort, owned, temporaryFolder, until } from '../integration/process.js';
@@ -27,6 +27,11 @@ export interface NatsServer {
   kill(): Promise<void>;
   /** Start again, on the same port and store. */
   start(): Promise<void>;
+  /**
+   * Kill it, and start it again with the streams of packets as they were some milliseconds before: what a machine without power
+   * makes of it, and older servers by themselves (docs/bus.md).
+   */
+  setBack(milliseconds: number): Promise<void>;
   /** Tell the process something, such as SIGSTOP. */
   signal(signal: NodeJS.Signals): void;
   /** End it and remove its store. */
@@ -62,6 +67,11 @@ export async function startNats({ configuration = '', scheme = 'nats' }: NatsOpt
     child.kill('SIGKILL');
     await gone;
   };
+  const start = async (): Promise<void> => {
+    await kill();
+    child = launch(file);
+    await answers();
+  };
   return {
     url: `${scheme}://127.0.0.1:${port}`,
     storeDir: join(folder.path, 'store'),
@@ -69,10 +79,22 @@ export async function startNats({ configuration = '', scheme = 'nats' }: NatsOpt
       return child;
     },
     kill,
-    async start() {
+    start,
+    async setBack(milliseconds) {
+      const copy = temporaryFolder();
+      const streams = join(folder.path, 'store', 'jetstream', '$G', 'streams');
+      const names = readdirSync(streams).filter((name) => name.startsWith('NETSPECTRA_PACKETS_'));
+      child.kill('SIGSTOP');
+      for (const name of names) cpSync(join(streams, name), join(copy.path, name), { recursive: true });
+      child.kill('SIGCONT');
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
       await kill();
-      child = launch(file);
-      await answers();
+      for (const name of names) {
+        rmSync(join(streams, name), { recursive: true });
+        cpSync(join(copy.path, name), join(streams, name), { recursive: true });
+      }
+      copy.remove();
+      await start();
     },
     signal: (signal) => void child.kill(signal),
     async close() {
