@@ -25,7 +25,10 @@ const secondsMax = 60;
 const warmUpPart = 0.3;
 let databases = 0;
 
-/** @typedef {{ stored: number, taken: number, shared: boolean, atMs: number }} Sample shared: each engine has its part of the partitions */
+/**
+ * @typedef {{ stored: number, taken: number, each: readonly number[], shared: boolean, atMs: number }} Sample
+ *   each: taken by each engine; shared: each engine has its part of the partitions
+ */
 
 /**
  * @param {{ queue: string, packets: number, partitions: number, store: { url: string, pid: number }, engines?: number,
@@ -84,7 +87,8 @@ export async function drain({
       const sum = (/** @type {string} */ name) => found.reduce((total, one) => total + (one[name] ?? 0), 0);
       const least = Math.min(...found.map((one) => one[partitionsName] ?? 0));
       const shared = least >= Math.floor(partitions / engines);
-      samples.push({ stored: sum(storedName), taken: sum(takenName), shared, atMs: Date.now() });
+      const each = found.map((one) => one[takenName] ?? 0);
+      samples.push({ stored: sum(storedName), taken: sum(takenName), each, shared, atMs: Date.now() });
       messageBytes = sum(bytesName);
       if (sum(storedName) >= packets) break;
       const gone = all.find(({ child }) => child.exitCode !== null);
@@ -94,7 +98,7 @@ export async function drain({
     }
     const atEnd = usage();
     const began = Math.min(...all.map((one) => firstLogged(one.stderr(), 'partitions taken') ?? Infinity));
-    const last = samples.at(-1) ?? { stored: 0, taken: 0, shared: false, atMs: began };
+    const last = samples.at(-1) ?? { stored: 0, taken: 0, each: [], shared: false, atMs: began };
     const takenAt = samples.find(({ taken }) => taken >= packets)?.atMs ?? last.atMs;
     const memory = Math.max(...all.map(({ pid }) => memoryMegabytes(pid).peak));
     for (const one of all) await one.stop();
@@ -121,10 +125,15 @@ export async function drain({
   }
 }
 
-/** Packets taken a second between two counts, from the samples next to them, while each engine has its part. @param {readonly Sample[]} samples */
+/**
+ * Packets taken a second between two counts, from the samples next to them, while each engine has its part of the partitions and something
+ * left to take: parts are not alike, and who is done first waits for the other.
+ * @param {readonly Sample[]} samples
+ */
 function rateBetween(samples, /** @type {number} */ from, /** @type {number} */ to) {
   const begin = samples.find(({ taken, shared }) => shared && taken >= from);
-  const end = samples.find(({ taken }) => taken >= to);
+  const all = samples.at(-1)?.each ?? [];
+  const end = samples.find(({ taken, each }) => taken >= to || each.some((packets, i) => packets === all[i]));
   if (!begin || !end || end.atMs === begin.atMs) return NaN;
   return ((end.taken - begin.taken) * 1000) / (end.atMs - begin.atMs);
 }
