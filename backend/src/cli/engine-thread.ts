@@ -62,7 +62,7 @@ const leasesBucket = 'netspectra-engines';
 const stateMs = 1_000;
 const storeRetryMs = 500;
 /** Messages fetched ahead, in bytes, of all threads of the process. */
-const fetchBytesMax = 16 * 1024 ** 2;
+const fetchBytesMax = 32 * 1024 ** 2;
 
 const port = parentPort;
 if (!port) throw new Error('engine-thread.ts runs as a worker thread only');
