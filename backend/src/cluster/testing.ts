@@ -1,6 +1,6 @@
 /** For tests: a bus in memory with messages of known packets, a store that keeps sums, and runners over both. */
 import { createMemoryBus, createMemoryRecords, silentLog } from '@netspectra/collector/bus';
-import type { Bus, OutgoingMessage, Publisher, Records } from '@netspectra/collector/bus';
+import type { Bus, Delivery, OutgoingMessage, Publisher, Records } from '@netspectra/collector/bus';
 import { batchHeader, batchTimes, encodePacketBatch, Layer, PacketBatch } from '@netspectra/proto';
 import type { BatchHeader } from '@netspectra/proto';
 import { PacketProcessor } from '../engine/pipeline/packet-processor.js';
@@ -137,6 +137,27 @@ export class TestStore implements Writer {
   }
 }
 
+/** A bus that overwrites what is given back, as the server's may with a later message: whoever reads on finds out. */
+function withOverwriting(bus: Bus): Bus {
+  const consume: Bus['consume'] = (partition, options) => {
+    const consumer = bus.consume(partition, options);
+    async function* copies(): AsyncGenerator<Delivery> {
+      for await (const one of consumer.messages) yield 'bytes' in one ? { ...one, bytes: one.bytes.slice() } : one;
+    }
+    return {
+      partition,
+      messages: copies(),
+      acknowledge: (sequence) => consumer.acknowledge(sequence),
+      recycle: (bytes) => void bytes.fill(0xaa),
+      stop: () => consumer.stop(),
+      get state() {
+        return consumer.state;
+      },
+    };
+  };
+  return Object.assign(Object.create(bus) as Bus, { consume });
+}
+
 /** One partition: bus, store, and engines that take turns. */
 export class TestCluster {
   readonly bus: Bus;
@@ -151,7 +172,7 @@ export class TestCluster {
    */
   constructor(now: () => number = Date.now, streamMessages?: number) {
     const limits = streamMessages === undefined ? {} : { messagesMax: streamMessages };
-    this.bus = createMemoryBus({ partitions: 1, ...limits }, now);
+    this.bus = withOverwriting(createMemoryBus({ partitions: 1, ...limits }, now));
     this.publisher = this.bus.publisher();
   }
 

@@ -111,7 +111,7 @@ export interface PublisherOptions {
   /** most unconfirmed messages and bytes; a single larger message goes when nothing else is on its way */
   readonly windowMessages?: number;
   readonly windowBytes?: number;
-  /** what was confirmed so many milliseconds ago at most, and so many bytes of it, goes again over a new connection */
+  /** what was confirmed so many milliseconds before the last at most, and so many bytes of it, goes again over a new connection */
   readonly repeatMs?: number;
   readonly repeatBytes?: number;
   /** told of every confirmed message */

@@ -212,7 +212,7 @@ class WindowPublisher implements Publisher {
     }
   }
 
-  /** Once, and nothing depends on it: over the next new connection they go again, those that are young enough then. */
+  /** Nothing depends on the answers: over the next new connection what is still remembered goes again. */
   private repeatRecent(): void {
     for (const { message } of this.recent) {
       this.counters.repeated += 1;
