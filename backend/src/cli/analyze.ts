@@ -1,11 +1,11 @@
 /** `netspectra analyze`: captures in, one answer each on stdout. No database, no network. */
-import { availableParallelism } from 'node:os';
 import { openCaptureFile } from '@netspectra/collector';
 import { Manager } from '../engine/manager.js';
 import type { FlowTaskReport } from '../engine/tasks/flow.js';
 import { allTasks } from '../engine/tasks/index.js';
 import { toAnalysis } from './analysis.js';
 import type { Analysis } from './analysis.js';
+import { analyzeThreads } from './analyze-threads.js';
 import { analysisText } from './analysis-text.js';
 import { damageLines } from './damage.js';
 import { checkInputs, inputName, isNoCapture, noCaptureError } from './inputs.js';
@@ -21,8 +21,6 @@ export interface AnalyzeOptions {
 
 /** Default bound of the flow table: about 800 MB when it is reached. */
 const defaultMaxFlows = 4_000_000;
-/** Below this one thread is done before a second one has started. */
-const inlineBytes = 24 * 1024 * 1024;
 
 export interface FileAnalysis {
   analysis: Analysis;
@@ -51,8 +49,7 @@ export async function analyzeFile(
   const manager = new Manager(
     {
       probe: 'analyze',
-      workers: options.workers ?? availableParallelism(),
-      inlineBytes: options.workers === undefined || options.workers === 1 ? inlineBytes : 0,
+      ...analyzeThreads(options.workers),
       maxFlows: options.maxFlows ?? defaultMaxFlows,
       idleTimeoutSeconds: 0,
       counterWindowSeconds: 1,

@@ -67,6 +67,9 @@ function program(): Command {
       wholeNumber(1024, 100_000_000),
     )
     .action(async (files: string[], options) => {
+      // Before the modules of its own are loaded: the threads load theirs meanwhile.
+      const { warmAnalyzeThreads } = await import('./analyze-threads.js');
+      warmAnalyzeThreads(files, options.workers);
       const { analyze } = await import('./analyze.js');
       process.exitCode = await analyze(files, options);
     });

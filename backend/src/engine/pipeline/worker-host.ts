@@ -2,13 +2,13 @@
  * Where a partition's worker runs: in a thread of its own, or in the caller's between its other work. Both tell the same
  * story: they work, hand out what belongs to others, take what belongs to them, and report.
  */
-import { Worker } from 'node:worker_threads';
 import type { EnrichmentData } from '../../enrichment/index.js';
 import { PartitionWorker } from './partition-worker.js';
 import type { Foreign, ProcessorReport } from './packet-processor.js';
 import type { FlushMessage, WorkerOptions } from './partition-worker.js';
 import type { PipelineShared } from './shared-state.js';
-import type { AbsorbMessage, EnrichmentMessage, WorkerData, WorkerMessage } from './worker-thread.js';
+import type { AbsorbMessage, BeginMessage, EnrichmentMessage, WorkerData, WorkerMessage } from './worker-thread.js';
+import { takeThread } from './worker-threads.js';
 
 export interface WorkerHost {
   /** Resolves when the work is done, with what of other partitions was met. Rejects when the worker fails. */
@@ -21,19 +21,9 @@ export interface WorkerHost {
   terminate(): Promise<void>;
 }
 
-/**
- * The built thread entry (bundled, see scripts/bundle.js). Tests that run on the sources use the build too, since a
- * thread cannot load TypeScript.
- */
-function threadUrl(): URL {
-  const here = import.meta.url;
-  const bundle = here.endsWith('.ts') ? '../../../dist/bundle' : here.includes('/bundle/') ? '.' : '../../bundle';
-  return new URL(`${bundle}/worker-thread.js`, here);
-}
-
 /** A worker in a thread of its own. */
 export function startThread(data: WorkerData, onFlush: (flush: FlushMessage) => void): WorkerHost {
-  const thread = new Worker(threadUrl(), { workerData: data });
+  const thread = takeThread();
   let fail: (reason: unknown) => void = () => {};
   let report: (value: ProcessorReport) => void = () => {};
   const failed = new Promise<never>((_, reject) => (fail = reject));
@@ -48,6 +38,7 @@ export function startThread(data: WorkerData, onFlush: (flush: FlushMessage) => 
   });
   thread.on('error', fail);
   thread.on('exit', (code) => fail(new Error(`engine worker ${data.index} ended early (exit code ${code})`)));
+  thread.postMessage({ kind: 'begin', ...data } satisfies BeginMessage);
   return {
     foreign: Promise.race([foreign, failed]),
     absorb(mine) {
