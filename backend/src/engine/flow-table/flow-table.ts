@@ -96,7 +96,7 @@ export interface FlowTableOptions {
 }
 
 export class FlowTable implements TcpRecords {
-  application: Uint8Array;
+  application = new Uint8Array(0);
   /** flows that were folded into "other" because the table was full */
   foldedFlows = 0;
   /** of these, how many were TCP or UDP conversations */
@@ -113,10 +113,10 @@ export class FlowTable implements TcpRecords {
   private readonly deltaListeners: ((flow: number) => void)[] = [];
 
   /** words of the hot records; `bytes` and `float` are the same memory */
-  hot: Uint32Array;
-  private float: Float64Array;
-  addressBytes: Uint8Array;
-  cold: Uint32Array;
+  hot = new Uint32Array(0);
+  private float = new Float64Array(0);
+  addressBytes = new Uint8Array(0);
+  cold = new Uint32Array(0);
   private capacity: number;
   /** flows (and "other" records) up to which neither records nor index must grow */
   private roomFor = 0;
@@ -126,8 +126,8 @@ export class FlowTable implements TcpRecords {
   /** memory that the table has grown out of: up to half of it, which V8 would keep until other garbage makes it look */
   private readonly outgrown: ArrayBufferLike[] = [];
   private freeCount = 0;
-  private index: Uint32Array;
-  private mask: number;
+  private index = new Uint32Array(0);
+  private mask = 0;
   private newestWindow = 0;
   /** per protocol the slot of its "other" record, -1 = none */
   private readonly others = new Int32Array(256).fill(-1);
@@ -141,6 +141,8 @@ export class FlowTable implements TcpRecords {
     this.options = options;
     this.limit = options.maxFlows;
     this.capacity = Math.min(options.initialFlows ?? initialFlows, options.maxFlows + blockPackets);
+    // All of these are set a second time here: what was set once V8 takes for a constant, and throws the code compiled for it away
+    // when the table grows for the first time.
     this.application = new Uint8Array(this.capacity);
     this.hot = new Uint32Array(this.capacity * hotWords);
     this.float = new Float64Array(this.hot.buffer);

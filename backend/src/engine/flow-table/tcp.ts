@@ -75,7 +75,8 @@ export function trackTcp(
 ): number {
   const { hot, cold, weight } = records;
   const low = slot * coldWords;
-  const sequence = batch.tcpSequence[row]!;
+  // Positions are signed 32-bit numbers throughout: all of them are machine integers then, whatever a sender begins with.
+  const sequence = batch.tcpSequence[row]! | 0;
   const payload = batch.transportPayloadLength[row]!;
   const seconds = batch.timestampSeconds[row]!;
   const nanoseconds = batch.timestampNanoseconds[row]!;
@@ -86,7 +87,7 @@ export function trackTcp(
   if (flags & tcpSyn) {
     if ((flags & tcpAck) === 0) {
       const again =
-        (state & SawSyn) !== 0 && fromServer === 0 && hot[record + clientNext] === (sequence + 1 + payload) >>> 0;
+        (state & SawSyn) !== 0 && fromServer === 0 && ((hot[record + clientNext]! - sequence - 1) | 0) === payload;
       if (again) event |= PacketEvent.Retransmission;
       if ((state & (SawSyn | Closed)) !== 0 && !again && (state & (Closed | HandshakeDone)) !== 0) {
         records.reopen(slot, record, seconds, nanoseconds);
@@ -105,11 +106,11 @@ export function trackTcp(
       }
       state |= SawSyn;
     } else if (fromServer === 1) {
-      if ((state & SawSynAck) !== 0 && hot[record + serverNext] === (sequence + 1 + payload) >>> 0) {
+      if ((state & SawSynAck) !== 0 && ((hot[record + serverNext]! - sequence - 1) | 0) === payload) {
         event |= PacketEvent.Retransmission;
       }
       state |= SawSynAck;
-      cold[low + expectedAck] = (sequence + 1) >>> 0;
+      cold[low + expectedAck] = (sequence + 1) | 0;
     }
   } else if (
     (state & (SawSyn | SawSynAck | HandshakeDone)) === (SawSyn | SawSynAck) &&
@@ -128,13 +129,13 @@ export function trackTcp(
 
   const length = payload + (flags & tcpSyn ? 1 : 0) + (flags & tcpFin ? 1 : 0);
   const nextWord = record + clientNext + fromServer;
-  const end = (sequence + length) >>> 0;
+  const end = (sequence + length) | 0;
   const seen = (state & (fromServer ? ServerSeen : ClientSeen)) !== 0 || (event & PacketEvent.Reopened) !== 0;
   if ((flags & tcpRst) === 0) {
     if (!seen || (event & PacketEvent.Reopened) !== 0) {
       hot[nextWord] = end;
     } else if (length > 0) {
-      const next = hot[nextWord]!;
+      const next = hot[nextWord]! | 0;
       const gap = (sequence - next) | 0;
       const hole = fromServer ? ServerHole : ClientHole;
       if (gap > 0) {
@@ -159,9 +160,9 @@ export function trackTcp(
         const reordering = Math.max(reorderMilliseconds, hot[record + rtt]! / 1e6);
         if (inHole && since <= reordering) {
           event |= PacketEvent.OutOfOrder;
-          if (sequence === cold[low + clientHoleStart + fromServer]) {
+          if (sequence === (cold[low + clientHoleStart + fromServer]! | 0)) {
             cold[low + clientHoleStart + fromServer] = end;
-            if (end === cold[low + clientHoleEnd + fromServer]) state &= ~hole;
+            if (end === (cold[low + clientHoleEnd + fromServer]! | 0)) state &= ~hole;
           }
         } else {
           event |= PacketEvent.Retransmission;

@@ -16,10 +16,18 @@ export class PlainStretches {
   /** per flow: PlainMode of the client, of the server << 2, and `waiting` << 4 */
   private modes = new Uint8Array(1024);
 
+  constructor() {
+    // Made anew before anybody looks: V8 takes a field that was set once for a constant, and would throw all code that was compiled
+    // for it away when the arrays grow for the first time.
+    this.grow(2048);
+  }
+
   /** Room for this flow. */
   reserve(flow: number): void {
-    if (flow < this.modes.length) return;
-    const size = Math.max(this.modes.length * 2, flow + 1);
+    if (flow >= this.modes.length) this.grow(Math.max(this.modes.length * 2, flow + 1));
+  }
+
+  private grow(size: number): void {
     const words = new Int32Array(size * wordsPerFlow);
     words.set(this.words);
     this.words = words;

@@ -28,6 +28,11 @@ export class TlsRecords {
   /** per flow: next byte of client and server, next record header of client and server */
   private words = new Int32Array(1024 * wordsPerFlow);
 
+  constructor() {
+    // Made anew before anybody looks: see PlainStretches.
+    this.grow(2048 * wordsPerFlow);
+  }
+
   /**
    * Take a side over.
    * @param direction 0 client, 1 server
@@ -35,14 +40,17 @@ export class TlsRecords {
    * @param left bytes of a record's body still to come
    */
   set(flow: number, direction: number, next: number, left: number): void {
-    if ((flow + 1) * wordsPerFlow > this.words.length) {
-      const grown = new Int32Array(Math.max(this.words.length * 2, (flow + 1) * wordsPerFlow));
-      grown.set(this.words);
-      this.words = grown;
-    }
+    const needed = (flow + 1) * wordsPerFlow;
+    if (needed > this.words.length) this.grow(Math.max(this.words.length * 2, needed));
     const at = flow * wordsPerFlow + direction;
     this.words[at] = next;
     this.words[at + 2] = next + left;
+  }
+
+  private grow(length: number): void {
+    const grown = new Int32Array(length);
+    grown.set(this.words);
+    this.words = grown;
   }
 
   /** Sequence number of the side's next byte, unsigned. */

@@ -161,7 +161,7 @@ export class ApplicationTracker implements ConnectionOwner {
     nanoseconds: 0,
   };
   /** per flow: 1 + index into `connections`, 0 = none, closedConnection = it was followed to its end, or compactTls */
-  private connectionOf = new Int32Array(1_024);
+  private connectionOf = new Int32Array(1);
   private readonly records = new TlsRecords();
   private readonly plain = new PlainStretches();
   private readonly connections: (Connection | undefined)[] = [];
@@ -182,6 +182,8 @@ export class ApplicationTracker implements ConnectionOwner {
     this.idleSecondsMax = options.idleSecondsMax ?? idleSecondsMaxDefault;
     this.countTlsFrames = options.countTlsFrames ?? true;
     this.budget = new SegmentBudget(options.heldBytesMax ?? heldBytesMaxDefault);
+    // Twice, so that V8 takes it for no constant: see PlainStretches.
+    this.growTo(1_023);
     trackers.set(context, this);
   }
 
