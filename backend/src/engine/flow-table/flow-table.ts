@@ -680,18 +680,10 @@ export class FlowTable implements TcpRecords {
   private growIndex(buckets: number): void {
     const old = this.index;
     const index = new Uint32Array(buckets * 2);
-    const mask = buckets - 1;
-    for (let from = 0; from < old.length; from += 2) {
-      const stored = old[from + 1]!;
-      if (stored === 0) continue;
-      let bucket = old[from]! & mask;
-      while (index[(bucket << 1) + 1] !== 0) bucket = (bucket + 1) & mask;
-      index[bucket << 1] = old[from]!;
-      index[(bucket << 1) + 1] = stored;
-    }
+    reindex(old, index);
     this.outgrow(old);
     this.index = index;
-    this.mask = mask;
+    this.mask = buckets - 1;
   }
 
   /**
@@ -845,5 +837,18 @@ export class FlowTable implements TcpRecords {
   private sameKey(at: number, record: Uint32Array): boolean {
     for (let word = client; word <= ports; word += 1) if (this.hot[at + word] !== record[word]) return false;
     return this.hot[at + vlans] === record[vlans] && (this.hot[at + meta]! & 0xff) === (record[meta]! & 0xff);
+  }
+}
+
+/** Put what an index holds into a larger one. */
+function reindex(old: Uint32Array, index: Uint32Array): void {
+  const mask = (index.length >>> 1) - 1;
+  for (let from = 0; from < old.length; from += 2) {
+    const stored = old[from + 1]!;
+    if (stored === 0) continue;
+    let bucket = old[from]! & mask;
+    while (index[(bucket << 1) + 1] !== 0) bucket = (bucket + 1) & mask;
+    index[bucket << 1] = old[from]!;
+    index[(bucket << 1) + 1] = stored;
   }
 }

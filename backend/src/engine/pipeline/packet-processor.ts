@@ -180,11 +180,24 @@ export class PacketProcessor {
 
   /** Count the packets of a batch that are this processor's. */
   take(batch: PacketBatch): void {
-    const { flowHash, layers, count } = batch;
+    const { count } = batch;
     if (count > this.selection.rows.length) this.selection = createSelection(batch, count);
+    this.selection.batch = batch;
+    this.process(this.selection, this.select(batch));
+    if (this.options.report && batch.outerCount > 0)
+      this.conversations.count(batch, this.owns ?? everything, false);
+    if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
+  }
+
+  /**
+   * Put rows that are this processor's into `selection`, up to the end; what a fragment cuts off is processed here.
+   * A function of its own: V8 compiles a hot loop before it has seen what comes behind it, and would have to do so again.
+   * @returns how many wait in `selection`
+   */
+  private select(batch: PacketBatch): number {
+    const { flowHash, layers, count } = batch;
     const { selection, owns } = this;
     const { rows } = selection;
-    selection.batch = batch;
     let selected = 0;
     for (let row = 0; row < count; row += 1) {
       if (owns !== undefined && !owns(flowHash[row]!)) continue;
@@ -197,9 +210,7 @@ export class PacketProcessor {
       rows[selected] = row;
       selected += 1;
     }
-    this.process(selection, selected);
-    if (this.options.report && batch.outerCount > 0) this.conversations.count(batch, owns ?? everything, false);
-    if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
+    return selected;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** Counts by name for reports, exact up to a limit; what comes beyond is counted together. */
 
-/** Names and counts, largest count first; structured-clonable. */
+/** Names and counts; structured-clonable. */
 export interface NameCounts {
   readonly entries: readonly (readonly [name: string, count: number])[];
   /** counted under no name because the limit was reached */
@@ -36,15 +36,15 @@ export class NameCounter {
     this.counts[place] = this.counts[place]! + count;
   }
 
-  /** All counts so far: largest first, equal ones by name. */
+  /** All counts so far, in the order the names came. */
   read(): NameCounts {
-    const counts = new Map<string, number>();
-    for (const [name, place] of this.places) counts.set(name, this.counts[place]!);
-    return { entries: sortCounts(counts), other: this.other };
+    const entries: [string, number][] = [];
+    this.places.forEach((place, name) => entries.push([name, this.counts[place]!]));
+    return { entries, other: this.other };
   }
 }
 
-/** Put the partitions' counts together. */
+/** Put the partitions' counts together: largest first, equal ones by name. */
 export function mergeNameCounts(parts: readonly NameCounts[]): NameCounts {
   const counts = new Map<string, number>();
   let other = 0;

@@ -103,8 +103,24 @@ type Options = Static<typeof schema>;
 export interface CardinalityReport {
   /** keys per subject, with bounds */
   cardinality: Partial<Record<CardinalitySubject, Estimate>>;
-  /** what `merge` needs */
-  state: Partial<Record<CardinalitySubject, DistinctState>>;
+  /** what `merge` needs; of ports, 1 for each that was seen */
+  state: Partial<Record<CardinalitySubject, DistinctState | Uint8Array>>;
+}
+
+const exactly = (count: number): Estimate => ({ estimate: count, lower: count, upper: count });
+
+/** How many ports were seen. */
+function countSeen(seen: Uint8Array): number {
+  let count = 0;
+  for (let port = 0; port < seen.length; port += 1) count += seen[port]!;
+  return count;
+}
+
+/** Seen in any of the partitions. */
+function mergeSeen(parts: readonly Uint8Array[]): Uint8Array {
+  const merged = new Uint8Array(ports);
+  for (const part of parts) for (let port = 0; port < ports; port += 1) merged[port] = merged[port]! | part[port]!;
+  return merged;
 }
 
 export const cardinalityTask = defineTask({
@@ -117,7 +133,13 @@ export const cardinalityTask = defineTask({
     for (const subject of cardinalitySubjects) {
       const states = reports.map((report) => report.state[subject]).filter((state) => state !== undefined);
       if (states.length === 0) continue;
-      const counter = mergeDistinct(states);
+      if (cardinalitySubjects.indexOf(subject) >= firstPortSubject) {
+        const seen = mergeSeen(states as Uint8Array[]);
+        merged.cardinality[subject] = exactly(countSeen(seen));
+        merged.state[subject] = seen;
+        continue;
+      }
+      const counter = mergeDistinct(states as DistinctState[]);
       merged.cardinality[subject] = counter.bounds();
       merged.state[subject] = counter.state();
     }
@@ -203,9 +225,15 @@ class CardinalityTask implements Task<CardinalityReport> {
     if (!this.context.report) return report;
     cardinalitySubjects.forEach((subject, i) => {
       if (!this.options.subjects.includes(subject)) return;
-      const total = this.totals[i] ?? this.portTotal(i);
-      report.cardinality[subject] = total.bounds();
-      report.state[subject] = total.state();
+      const total = this.totals[i];
+      if (total) {
+        report.cardinality[subject] = total.bounds();
+        report.state[subject] = total.state();
+        return;
+      }
+      const seen = this.portsSeen.slice((i - firstPortSubject) * ports, (i - firstPortSubject + 1) * ports);
+      report.cardinality[subject] = exactly(countSeen(seen));
+      report.state[subject] = seen;
     });
     return report;
   }
@@ -275,13 +303,6 @@ class CardinalityTask implements Task<CardinalityReport> {
       }
       spreaders.add(keys.addresses, row << 2, keys.hashes[row << 1]!, keys.hashes[(row << 1) + 1]!, high, low);
     }
-  }
-
-  /** The whole run's ports of a subject. */
-  private portTotal(subject: number): DistinctCounter {
-    const total = new DistinctCounter(this.options.precision, ports);
-    addPorts(total, this.portsSeen, subject);
-    return total;
   }
 
   private close(number: number): void {

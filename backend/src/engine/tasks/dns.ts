@@ -85,7 +85,8 @@ class DnsTask implements DnsListener {
   private readonly timeoutSeconds: number;
   private readonly pendingMax: number;
   private readonly names: NameCounter;
-  private readonly rcodes = new NameCounter(4_096);
+  /** responses by code: twelve bits */
+  private readonly rcodes = new Float64Array(4_096);
   private queries = 0;
   private responses = 0;
   /** by flow and id, oldest first (a Map keeps the order of insertion) */
@@ -107,7 +108,8 @@ class DnsTask implements DnsListener {
     if (this.context.report) {
       if (message.isResponse) {
         this.responses += 1;
-        this.rcodes.add(dnsRcodeName(message.rcode()));
+        const rcode = message.rcode();
+        this.rcodes[rcode] = this.rcodes[rcode]! + 1;
       } else {
         this.queries += 1;
         for (let i = 0; i < message.questionsRead; i += 1) this.names.add(message.questionNames[i]!);
@@ -136,9 +138,17 @@ class DnsTask implements DnsListener {
       responses: this.responses,
       names: names.entries.map(([name, count]) => ({ name, count })),
       names_other: names.other,
-      rcodes: countsObject(this.rcodes.read()),
+      rcodes: this.rcodeCounts(),
       protocols,
     };
+  }
+
+  private rcodeCounts(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    this.rcodes.forEach((count, rcode) => {
+      if (count > 0) counts[dnsRcodeName(rcode)] = count;
+    });
+    return counts;
   }
 
   private pair(event: DnsEvent): void {

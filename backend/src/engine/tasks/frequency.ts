@@ -119,7 +119,7 @@ export const frequencyTask = defineTask({
   type: 'frequency',
   schema,
   create: (options, context): Task<FrequencyReport> => new FrequencyTask(options, context),
-  /** Counts and errors add up. */
+  /** Counts and errors add up, and the heaviest are found: a partition's own report names none. */
   merge(reports: FrequencyReport[]): FrequencyReport {
     const state: FrequencyReport['state'] = {};
     for (const subject of frequencySubjects) {
@@ -158,6 +158,7 @@ interface Slot {
 }
 
 const everyProtocol = Uint32Array.from({ length: protocols }, (_, protocol) => protocol);
+const protocolPlaces = everyProtocol.map((protocol) => protocol * 2);
 
 /**
  * Counts by port, of the ports that were seen: a window with few of them (of a small probe, or a short flush) costs few to read
@@ -177,8 +178,13 @@ class PortCounts {
   }
 
   /** The ports that were seen, ascending. */
-  seen(): Uint16Array {
-    return this.list.slice(0, this.size).sort();
+  seen(): Uint32Array {
+    return Uint32Array.from(this.list.slice(0, this.size).sort());
+  }
+
+  /** Where the counts of seen ports begin. @param first 0 for what came from them, 2 for what went to them */
+  places(seen: Uint32Array, first: number): Uint32Array {
+    return seen.map((port) => (this.entries[port]! << 2) + first);
   }
 
   reset(): void {
@@ -204,27 +210,42 @@ class PortCounts {
   }
 }
 
-/** What exact counts hold of these keys, without those that have none. @param place where a key's bytes and packets stand */
-function exactState(
+/**
+ * What exact counts hold of these keys, without those that have none.
+ * @param places where each key's bytes and packets stand
+ */
+function exactState(counts: Float64Array, keys: Uint32Array, places: Uint32Array): HeavyKeysState {
+  const words = new Uint32Array(keys.length);
+  const counters = new Float64Array(keys.length * counterFields);
+  const size = gatherCounted(counts, keys, places, words, counters);
+  return {
+    width: 1,
+    size,
+    words: words.slice(0, size),
+    counters: counters.slice(0, size * counterFields),
+    evictedBytes: 0,
+    evictedPackets: 0,
+  };
+}
+
+/** The loop of `exactState`. @returns how many have counts */
+function gatherCounted(
   counts: Float64Array,
-  keys: Uint16Array | Uint32Array,
-  place: (key: number) => number,
-): HeavyKeysState {
+  keys: Uint32Array,
+  places: Uint32Array,
+  words: Uint32Array,
+  counters: Float64Array,
+): number {
   let size = 0;
-  for (let i = 0; i < keys.length; i += 1) if (counts[place(keys[i]!) + 1] !== 0) size += 1;
-  const words = new Uint32Array(size);
-  const counters = new Float64Array(size * counterFields);
-  let entry = 0;
   for (let i = 0; i < keys.length; i += 1) {
-    const key = keys[i]!;
-    const at = place(key);
+    const at = places[i]!;
     if (counts[at + 1] === 0) continue;
-    words[entry] = key;
-    counters[entry * counterFields] = counts[at]!;
-    counters[entry * counterFields + countedPackets] = counts[at + 1]!;
-    entry += 1;
+    words[size] = keys[i]!;
+    counters[size * counterFields] = counts[at]!;
+    counters[size * counterFields + countedPackets] = counts[at + 1]!;
+    size += 1;
   }
-  return { width: 1, size, words, counters, evictedBytes: 0, evictedPackets: 0 };
+  return size;
 }
 
 function createSlot({ subjects, candidates, depth, log2_width: log2Width, sketches: written }: Options): Slot {
@@ -295,7 +316,8 @@ class FrequencyTask implements Task<FrequencyReport> {
   report(): FrequencyReport {
     this.deltas.drain();
     const state: FrequencyReport['state'] = {};
-    if (!this.context.report) return reportOf(state, this.context.reportTop);
+    const report: FrequencyReport = { top: {}, state, topMax: this.context.reportTop };
+    if (!this.context.report) return report;
     for (const subject of this.options.subjects) {
       const total = this.totals[subject];
       const parts = total ? [total.state()] : [];
@@ -304,7 +326,7 @@ class FrequencyTask implements Task<FrequencyReport> {
       if (parts.length === 0) parts.push(new HeavyKeys(keyWords[kinds[subject]], capacityMin).state());
       state[subject] = parts.length === 1 ? parts[0]! : mergeHeavyKeys(parts).state();
     }
-    return reportOf(state, this.context.reportTop);
+    return report;
   }
 
   /** Count a block, a run of flows of the same window at a time. */
@@ -367,9 +389,9 @@ class FrequencyTask implements Task<FrequencyReport> {
   private stateOf(slot: Slot, subject: FrequencySubject): HeavyKeysState {
     const table = slot.tables[(tableSubjects as readonly string[]).indexOf(subject)];
     if (table) return table.state();
-    if (subject === 'protocol') return exactState(slot.protocols, everyProtocol, (key) => key * 2);
-    const first = subject === 'dst_port' ? 2 : 0;
-    return exactState(slot.ports.counts, slot.ports.seen(), (port) => slot.ports.find(port) + first);
+    if (subject === 'protocol') return exactState(slot.protocols, everyProtocol, protocolPlaces);
+    const seen = slot.ports.seen();
+    return exactState(slot.ports.counts, seen, slot.ports.places(seen, subject === 'dst_port' ? 2 : 0));
   }
 
   private close(number: number): void {

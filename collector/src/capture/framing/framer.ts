@@ -95,6 +95,10 @@ export class CaptureFramer {
     }
     if (state.format === CaptureFormat.Pcap) {
       at = this.records(view, at, length, fileOffset, out);
+      const { count, seconds, nanoseconds } = out;
+      out.linkType.fill(state.linkType, 0, count);
+      out.interfaceId.fill(0, 0, count);
+      if (count > 0) state.setLastTimestamp(seconds[count - 1]!, nanoseconds[count - 1]!);
     } else {
       at = this.blocks.frame(view, at, length, fileOffset, out);
       this.neededBytes = this.blocks.neededBytes;
@@ -185,11 +189,9 @@ export class CaptureFramer {
     const nanosecond = state.nanosecond;
     const fractionMax = nanosecond ? 999_999_999 : 999_999;
     const scale = nanosecond ? 1 : 1_000;
-    const linkType = state.linkType;
     const capturedMax = state.recordBytesMax;
     const lengthOrder = state.lengthOrder;
-    const { capacity, offset, capturedLength, wireLength, seconds, nanoseconds, linkType: linkTypes, flags } = out;
-    const { interfaceId } = out;
+    const { capacity, offset, capturedLength, wireLength, seconds, nanoseconds, flags } = out;
 
     // Signed 32-bit reads keep everything in machine integers (a third of the time of getUint32): a length from 2^31 on
     // is negative, and a piece is below 2^31 bytes.
@@ -238,11 +240,8 @@ export class CaptureFramer {
       count = (count + 1) | 0;
       at = next;
     }
-    linkTypes.fill(linkType, 0, count);
-    interfaceId.fill(0, 0, count);
     out.count = count;
     this.neededBytes = needed;
-    if (count > 0) state.setLastTimestamp(seconds[count - 1]!, nanoseconds[count - 1]!);
     return at;
   }
 }
