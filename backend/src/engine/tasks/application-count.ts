@@ -13,27 +13,58 @@ export class NameCounter {
   private counts = new Float64Array(64);
   private readonly namesMax: number;
   private other = 0;
+  /** by slot: the name that was counted last, and its place */
+  private readonly slotNames: string[];
+  private readonly slotPlaces: Int32Array;
 
-  constructor(namesMax: number) {
+  /** @param slots of `addAgain` */
+  constructor(namesMax: number, slots = 0) {
     this.namesMax = namesMax;
+    this.slotNames = new Array<string>(slots).fill('');
+    this.slotPlaces = new Int32Array(slots);
   }
 
-  add(name: string, count = 1): void {
-    let place = this.places.get(name);
-    if (place === undefined) {
-      place = this.places.size;
-      if (place >= this.namesMax) {
-        this.other += count;
+  add(name: string): void {
+    const place = this.placeOf(name);
+    if (place < 0) this.other += 1;
+    else this.counts[place] = this.counts[place]! + 1;
+  }
+
+  /**
+   * `add` for names that come again and again: a look into an array instead of a map.
+   * @param slot a number that is mostly the same for the same name, and seldom for another; -1: there is none
+   */
+  addAgain(name: string, slot: number): void {
+    if (slot < 0) {
+      this.add(name);
+      return;
+    }
+    if (this.slotNames[slot] !== name) {
+      const place = this.placeOf(name);
+      if (place < 0) {
+        this.other += 1;
         return;
       }
-      if (place === this.counts.length) {
-        const grown = new Float64Array(place * 2);
-        grown.set(this.counts);
-        this.counts = grown;
-      }
-      this.places.set(name, place);
+      this.slotNames[slot] = name;
+      this.slotPlaces[slot] = place;
     }
-    this.counts[place] = this.counts[place]! + count;
+    const place = this.slotPlaces[slot]!;
+    this.counts[place] = this.counts[place]! + 1;
+  }
+
+  /** Where a name is counted; -1: there are too many. */
+  private placeOf(name: string): number {
+    const known = this.places.get(name);
+    if (known !== undefined) return known;
+    const place = this.places.size;
+    if (place >= this.namesMax) return -1;
+    if (place === this.counts.length) {
+      const grown = new Float64Array(place * 2);
+      grown.set(this.counts);
+      this.counts = grown;
+    }
+    this.places.set(name, place);
+    return place;
   }
 
   /** All counts so far, in the order the names came. */

@@ -6,7 +6,7 @@
  * within `timeout_seconds`, and a response nobody asked for, are rows of their own.
  * In the report names[].count counts questions in queries: what was asked for, how often.
  */
-import { dnsRcodeName, dnsTypeName } from '@netspectra/collector/decode';
+import { dnsRcodeName, dnsTypeName, questionSlots } from '@netspectra/collector/decode';
 import { Type } from '@sinclair/typebox';
 import { Application, applicationNames } from '../flow-table/index.js';
 import { defineTask } from '../task.js';
@@ -100,7 +100,7 @@ class DnsTask implements DnsListener {
     this.context = context;
     this.timeoutSeconds = options.timeout_seconds;
     this.pendingMax = options.pending_max;
-    this.names = new NameCounter(options.names_max);
+    this.names = new NameCounter(options.names_max, context.report ? questionSlots : 0);
   }
 
   dnsMessage(event: DnsEvent): void {
@@ -112,7 +112,9 @@ class DnsTask implements DnsListener {
         this.rcodes[rcode] = this.rcodes[rcode]! + 1;
       } else {
         this.queries += 1;
-        for (let i = 0; i < message.questionsRead; i += 1) this.names.add(message.questionNames[i]!);
+        for (let i = 0; i < message.questionsRead; i += 1) {
+          this.names.addAgain(message.questionNames[i]!, message.questionSlots[i]!);
+        }
       }
     }
     if (this.context.windows) this.pair(event);

@@ -158,6 +158,40 @@ describe('names read before', () => {
     }
   });
 
+  it('read the same wherever they stand, whatever is around them and whatever was read before', () => {
+    const message = new DnsMessage();
+    let seed = 7;
+    const next = (below: number): number => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % below;
+    const labels = ['a', 'b', 'ab', 'ba', 'abc', 'www', 'mail', 'host-1', 'host-2', 'x'.repeat(15), 'x'.repeat(16), 'net'];
+    for (let round = 0; round < 20_000; round += 1) {
+      const name = Array.from({ length: next(6) }, () => labels[next(labels.length)]!);
+      const octets = name.flatMap((label) => [label.length, ...Buffer.from(label)]);
+      const whole = [...header(0, 1, 0, 0, 0), ...octets, 0, 0, 28, 0, 1];
+      // Other bytes behind the message, or none at all: the last word of a name may be read beyond its end, but not seen.
+      const bytes = new Uint8Array(5 + whole.length + next(3) * 4).fill(next(256));
+      bytes.set(whole, 5);
+      expect(message.parse(bytes, 5, 5 + whole.length)).toBe(DnsReason.None);
+      expect(message.name).toBe(name.join('.') || '.');
+      expect(message.type).toBe(28);
+      expect(message.questionSlots[0]).toBeGreaterThanOrEqual(octets.length < 64 ? 0 : -1);
+    }
+  });
+
+  it('have the same slot when they come again, and none where a pointer is in them', () => {
+    const message = new DnsMessage();
+    const slots = ['one.example', 'two.example', 'one.example'].map((name) => {
+      const octets = name.split('.').flatMap((label) => [label.length, ...Buffer.from(label)]);
+      const bytes = Uint8Array.from([...header(0, 1, 0, 0, 0), ...octets, 0, 0, 1, 0, 1]);
+      message.parse(bytes, 0, bytes.length);
+      return message.questionSlots[0]!;
+    });
+    expect(slots[0]).toBe(slots[2]);
+    expect(slots[0]).not.toBe(slots[1]);
+    const bytes = pointingBack('aaa');
+    message.parse(bytes, 0, bytes.length);
+    expect(message.questionSlots[message.questionsRead - 1]).toBe(-1);
+  });
+
   it('keep UTF-8 and plain reading apart', () => {
     const bytes = Uint8Array.from([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 0xc3, 0xa9, 0, 0, 1, 0, 1]);
     const message = new DnsMessage();

@@ -7,6 +7,7 @@
  * Limits: `questionsMax` questions, `pointersMax` compression pointers and 255 octets a name (RFC 1035 section 2.3.4).
  */
 import { dnsTypeName } from './dns-names.js';
+import { NameCache } from './name-cache.js';
 import { noBytes, utf8CodePoint, utf8SequenceLength } from './text.js';
 
 /** Why reading of a message stopped; 0 = read whole. */
@@ -30,15 +31,8 @@ const nameOctetsMax = 255;
 const answerCharactersMax = 512;
 const typeOpt = 41;
 
-/** Names read last, by a hash of their octets; one for all messages of a thread. Only names without pointers. */
-const cachedNames = 16_384;
-const cachedOctetsMax = 64;
-const names = {
-  octets: new Uint8Array(cachedNames * cachedOctetsMax),
-  /** octets with the final zero, negative for UTF-8 names; 0 = nothing here */
-  lengths: new Int16Array(cachedNames),
-  texts: new Array<string>(cachedNames).fill(''),
-};
+/** Names read last. */
+const names = new NameCache();
 
 export class DnsMessage {
   id = 0;
@@ -55,6 +49,8 @@ export class DnsMessage {
   readonly questionNames: string[] = [];
   readonly questionTypes: number[] = [];
   readonly questionClasses: number[] = [];
+  /** 0 .. questionSlots - 1: names that come again mostly have the same number as the last time, other names seldom; -1: none */
+  readonly questionSlots: number[] = [];
 
   private bytes: Uint8Array = noBytes;
   private start = 0;
@@ -64,6 +60,7 @@ export class DnsMessage {
   private reason: number = DnsReason.None;
   /** where the name read last ended in the message */
   private nameEnd = 0;
+  private nameSlot = -1;
 
   /**
    * Read header and questions of the message in bytes[start..end).
@@ -148,6 +145,7 @@ export class DnsMessage {
       at = this.nameEnd;
       if (at + 4 > this.end) return DnsReason.Cut;
       this.questionNames[i] = name;
+      this.questionSlots[i] = this.nameSlot;
       this.questionTypes[i] = this.word(at);
       // The top bit asks for a unicast answer in mDNS (RFC 6762 section 5.4).
       this.questionClasses[i] = this.utf8 ? this.word(at + 2) & 0x7fff : this.word(at + 2);
@@ -160,35 +158,19 @@ export class DnsMessage {
 
   /** `readName` for questions: the same few names come again and again, so that most need no new text. */
   private questionName(at: number): string | undefined {
-    const { bytes, end } = this;
-    let stop = at;
-    let hash = this.utf8 ? 1 : 0;
-    while (stop < end && stop - at < cachedOctetsMax) {
-      const byte = bytes[stop]!;
-      hash = Math.imul(hash ^ byte, 0x01000193);
-      stop += 1;
-      if (byte === 0) break;
+    const { bytes, utf8 } = this;
+    this.nameSlot = -1;
+    const stop = names.endOf(bytes, at, this.end);
+    if (stop < 0) return this.readName(at, this.end);
+    const slot = names.slotOf(bytes, at, stop, utf8);
+    this.nameSlot = slot;
+    const known = names.read(slot, at, stop, utf8);
+    if (known !== undefined) {
+      this.nameEnd = stop;
+      return known;
     }
-    // A zero may stand inside a label: the name is then longer than what was compared, and is read as ever.
-    const length = stop - at;
-    const slot = (hash ^ (hash >>> 15)) & (cachedNames - 1);
-    const place = slot * cachedOctetsMax;
-    const { octets, lengths, texts } = names;
-    if (lengths[slot] === (this.utf8 ? -length : length)) {
-      let same = 0;
-      while (same < length && octets[place + same] === bytes[at + same]) same += 1;
-      if (same === length) {
-        this.nameEnd = stop;
-        return texts[slot]!;
-      }
-    }
-    const name = this.readName(at, end);
-    if (name === undefined || this.nameEnd !== stop) return name;
-    // A pointer's target is not among the octets compared (and its second octet may be zero).
-    for (let label = at; bytes[label] !== 0; label += 1 + bytes[label]!) if (bytes[label]! >= 0xc0) return name;
-    for (let i = 0; i < length; i += 1) octets[place + i] = bytes[at + i]!;
-    lengths[slot] = this.utf8 ? -length : length;
-    texts[slot] = name;
+    const name = this.readName(at, this.end);
+    if (name !== undefined) names.write(slot, at, stop, utf8, name);
     return name;
   }
 
