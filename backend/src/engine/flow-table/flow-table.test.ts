@@ -275,18 +275,38 @@ describe('flow table', () => {
   });
 });
 
-it('gives the memory back that it has grown out of, when nobody is in the middle of it', () => {
-  const table = new FlowTable({ ...whole, initialFlows: 8_192 });
-  const packets = (from: number): Packet[] =>
-    Array.from({ length: 4_000 }, (_, i) => ({ from: from + i, to: 9, fromPort: 1000, toPort: 80, time: 1 }));
-  const small = table.addressBytes;
-  const bytes = small.length;
-  track(table, packets(10_000));
-  track(table, packets(20_000));
-  expect(small).toHaveLength(bytes);
-  track(table, packets(30_000));
-  expect(table.addressBytes.length).toBeGreaterThan(bytes);
-  track(table, packets(10_000));
-  expect(small).toHaveLength(0);
-  expect(table.live).toBe(12_000);
+describe('growing', () => {
+  const packets = (from: number, count: number): Packet[] =>
+    Array.from({ length: count }, (_, i) => ({ from: from + i, to: 9, fromPort: 1000, toPort: 80, time: 1 }));
+  const hosts = (table: FlowTable): Set<string> =>
+    new Set(
+      Array.from({ length: table.slots }, (_, flow) => {
+        const at = table.clientAddressOffset(flow);
+        return table.addressBytes.slice(at, at + 16).join('.');
+      }),
+    );
+
+  it('copies no records as long as there is address space, and frees the index it has grown out of', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const table = new FlowTable({ ...whole, windowSeconds: 10, initialFlows: 8_192 });
+    const { buffer, length } = table.addressBytes;
+    for (let from = 10_000; from < 210_000; from += 4_000) track(table, packets(from, 4_000));
+    track(table, packets(10_000, 1));
+    expect(table.addressBytes.length).toBeGreaterThan(length);
+    expect(table.addressBytes.buffer).toBe(buffer);
+    expect([table.live, hosts(table).size]).toEqual([200_000, 200_000]);
+    // The index of 2^19 buckets, and none of the ones before it: 4 MB, and as much again.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(6 << 20);
+  });
+
+  it('moves to another place when the limit has risen beyond the address space', () => {
+    const table = new FlowTable({ ...whole, maxFlows: 1_024 });
+    track(table, packets(10_000, 500));
+    const { buffer } = table.addressBytes;
+    table.maxFlows = 100_000;
+    for (let from = 10_500; from < 40_000; from += 500) track(table, packets(from, 500));
+    expect(table.addressBytes.buffer).not.toBe(buffer);
+    expect([table.live, table.foldedFlows, hosts(table).size]).toEqual([30_000, 0, 30_000]);
+    expect([table.clientPackets(0), table.clientPort(0), table.serverPort(0)]).toEqual([1, 1000, 80]);
+  });
 });

@@ -15,7 +15,7 @@
  *
  * Memory: 192 bytes a flow + 16 to 32 bytes of index, and while the records are copied to larger arrays a quarter more.
  */
-import { freeMemory } from '@netspectra/collector/memory';
+import { freeMemory, growBuffer, growableBuffer } from '@netspectra/collector/memory';
 import { Layer } from '@netspectra/proto';
 import type { PacketBatch } from '@netspectra/proto';
 import { PacketEvent } from '../packet-selection.js';
@@ -66,13 +66,12 @@ import type { TcpRecords } from './tcp.js';
 
 const keptOnReopen = 0xffff | IsConversation | InUse | WithPorts;
 
-/**
- * Room for records at the start, and by how much it grows. Pages that are never touched cost nothing (the arrays are
- * zeroed memory fresh from the kernel), copying and its garbage do: with 1M flows, doubling from 4,096 cost a tenth of
- * the run and a third of its peak memory.
- */
+/** Room for records at the start, and by how much it grows. Pages that are never touched cost nothing. */
 const initialFlows = 1 << 18;
 const growth = 4;
+/** Address space is taken for so many records, or eight times those at the start: up to there they grow where they are. */
+const reservedFlows = 1 << 20;
+const reservedGrowth = 8;
 /** Buckets of the index at the start: it is touched all over, so it grows with the flows instead, by doubling. */
 const initialBuckets = 1 << 13;
 /** Packets looked up ahead. 256: their records (48 KiB) still fit the second-level cache with room to spare. */
@@ -96,7 +95,7 @@ export interface FlowTableOptions {
 }
 
 export class FlowTable implements TcpRecords {
-  application = new Uint8Array(0);
+  application: Uint8Array = new Uint8Array(0);
   /** flows that were folded into "other" because the table was full */
   foldedFlows = 0;
   /** of these, how many were TCP or UDP conversations */
@@ -113,11 +112,14 @@ export class FlowTable implements TcpRecords {
   private readonly deltaListeners: ((flow: number) => void)[] = [];
 
   /** words of the hot records; `bytes` and `float` are the same memory */
-  hot = new Uint32Array(0);
-  private float = new Float64Array(0);
-  addressBytes = new Uint8Array(0);
-  cold = new Uint32Array(0);
-  private capacity: number;
+  hot: Uint32Array = new Uint32Array(0);
+  private float: Float64Array = new Float64Array(0);
+  addressBytes: Uint8Array = new Uint8Array(0);
+  cold: Uint32Array = new Uint32Array(0);
+  private hotBuffer = growableBuffer(0, 0);
+  private coldBuffer = growableBuffer(0, 0);
+  private applicationBuffer = growableBuffer(0, 0);
+  private capacity = 0;
   /** flows (and "other" records) up to which neither records nor index must grow */
   private roomFor = 0;
   /** slots handed out so far; freed ones wait in `free` */
@@ -140,14 +142,9 @@ export class FlowTable implements TcpRecords {
   constructor(options: FlowTableOptions) {
     this.options = options;
     this.limit = options.maxFlows;
-    this.capacity = Math.min(options.initialFlows ?? initialFlows, options.maxFlows + blockPackets);
     // All of these are set a second time here: what was set once V8 takes for a constant, and throws the code compiled for it away
     // when the table grows for the first time.
-    this.application = new Uint8Array(this.capacity);
-    this.hot = new Uint32Array(this.capacity * hotWords);
-    this.float = new Float64Array(this.hot.buffer);
-    this.addressBytes = new Uint8Array(this.hot.buffer);
-    this.cold = new Uint32Array(this.capacity * coldWords);
+    this.growTo(Math.min(options.initialFlows ?? initialFlows, options.maxFlows + blockPackets));
     this.index = new Uint32Array(initialBuckets * 2);
     this.mask = initialBuckets - 1;
   }
@@ -661,20 +658,32 @@ export class FlowTable implements TcpRecords {
   }
 
   private grow(): void {
-    const capacity = Math.min(this.capacity * growth, this.limit + blockPackets);
-    const hot = new Uint32Array(capacity * hotWords);
-    hot.set(this.hot);
-    this.outgrow(this.hot, this.cold);
-    this.hot = hot;
-    this.float = new Float64Array(hot.buffer);
-    this.addressBytes = new Uint8Array(hot.buffer);
-    const cold = new Uint32Array(capacity * coldWords);
-    cold.set(this.cold);
-    this.cold = cold;
-    const application = new Uint8Array(capacity);
-    application.set(this.application);
-    this.application = application;
+    this.growTo(Math.min(this.capacity * growth, this.limit + blockPackets));
+  }
+
+  /** Room for so many records: where they are, or, beyond what was reserved, in another place. */
+  private growTo(capacity: number): void {
+    const grown =
+      growBuffer(this.hotBuffer, capacity * hotWords * 4) &&
+      growBuffer(this.coldBuffer, capacity * coldWords * 4) &&
+      growBuffer(this.applicationBuffer, capacity);
+    if (!grown) this.move(capacity);
+    this.hot = new Uint32Array(this.hotBuffer, 0, capacity * hotWords);
+    this.float = new Float64Array(this.hotBuffer, 0, capacity * (hotWords / 2));
+    this.addressBytes = new Uint8Array(this.hotBuffer, 0, capacity * hotWords * 4);
+    this.cold = new Uint32Array(this.coldBuffer, 0, capacity * coldWords);
+    this.application = new Uint8Array(this.applicationBuffer, 0, capacity);
     this.capacity = capacity;
+  }
+
+  private move(capacity: number): void {
+    const most = Math.max(capacity, Math.min(this.limit + blockPackets, Math.max(reservedFlows, capacity * reservedGrowth)));
+    this.hotBuffer = growableBuffer(capacity * hotWords * 4, most * hotWords * 4);
+    this.coldBuffer = growableBuffer(capacity * coldWords * 4, most * coldWords * 4);
+    this.applicationBuffer = growableBuffer(capacity, most);
+    new Uint32Array(this.hotBuffer).set(this.hot);
+    new Uint32Array(this.coldBuffer).set(this.cold);
+    new Uint8Array(this.applicationBuffer).set(this.application);
   }
 
   private growIndex(buckets: number): void {
@@ -687,11 +696,11 @@ export class FlowTable implements TcpRecords {
   }
 
   /**
-   * Arrays that will not be read any more. Freeing the first one costs a thread all its compiled code, which rests on no array ever
+   * An array that will not be read any more. Freeing the first one costs a thread all its compiled code, which rests on no array ever
    * having lost its memory, and a check at each access from then on: a sixth of a run that only reports, so these leave it to V8.
    */
-  private outgrow(...arrays: readonly Uint32Array[]): void {
-    if (this.options.windowSeconds > 0) this.outgrown.push(...arrays.map(({ buffer }) => buffer));
+  private outgrow({ buffer }: Uint32Array): void {
+    if (this.options.windowSeconds > 0) this.outgrown.push(buffer);
   }
 
   /**
