@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { createNatsRecords } from '@netspectra/collector/bus';
+import { freeMemory } from '@netspectra/collector/memory';
 import { shrinkHeap } from '@netspectra/collector/probe';
 import pino from 'pino';
 import { Registry } from 'prom-client';
@@ -85,6 +86,8 @@ const writer = realtime.redis ? observingWriter(writers, (flush) => realtime.obs
 let newestEnrichment = enrichment;
 let ending = false;
 await shrinkHeap(); // before there is anybody to tell it to end
+// Arrays will be freed by hand. The first time costs a thread all code that was compiled by then: now there is none yet.
+freeMemory(new ArrayBuffer(1 << 20));
 
 const worker = new EngineWorker(
   {
