@@ -67,12 +67,7 @@ export class DistinctCounter {
     let exact: Uint32Array | undefined;
     if (this.slots) {
       exact = new Uint32Array(this.size * 2);
-      let at = 0;
-      for (let i = 0; i < this.slots.length; i += 2) {
-        if (this.slots[i] === 0 && this.slots[i + 1] === 0) continue;
-        exact[at++] = this.slots[i]!;
-        exact[at++] = this.slots[i + 1]!;
-      }
+      copyUsed(this.slots, exact);
     }
     const { log2Registers, registers } = this.sketch;
     return { log2Registers, registers: registers.slice(), exact, exactMax: this.exactMax };
@@ -102,6 +97,16 @@ export class DistinctCounter {
     this.slots = new Uint32Array(old.length * 2);
     this.size = 0;
     for (let i = 0; i < old.length; i += 2) if (old[i] !== 0 || old[i + 1] !== 0) this.insert(old[i]!, old[i + 1]!);
+  }
+}
+
+/** The pairs that are in use. */
+function copyUsed(slots: Uint32Array, exact: Uint32Array): void {
+  let at = 0;
+  for (let i = 0; i < slots.length; i += 2) {
+    if (slots[i] === 0 && slots[i + 1] === 0) continue;
+    exact[at++] = slots[i]!;
+    exact[at++] = slots[i + 1]!;
   }
 }
 

@@ -212,16 +212,23 @@ export class HeavyKeys {
 
   /** A copy of what the table holds. */
   state(): HeavyKeysState {
-    const { counters, records, size, stride, width } = this;
+    const { size, width, evictedBytes, evictedPackets } = this;
     const words = new Uint32Array(size * width);
-    const counts = new Float64Array(size * counterFields);
+    const counters = new Float64Array(size * counterFields);
+    this.copyTo(words, counters);
+    return { width, size, words, counters, evictedBytes, evictedPackets };
+  }
+
+  // The loops of what runs once or twice in a run are functions of their own: V8 compiles a loop while it runs, before it has seen
+  // what comes behind it in the function, and throws what it compiled away when it gets there.
+
+  private copyTo(words: Uint32Array, counts: Float64Array): void {
+    const { counters, records, size, stride, width } = this;
     for (let entry = 0; entry < size; entry += 1) {
       const record = entry * stride;
       for (let i = 0; i < width; i += 1) words[entry * width + i] = records[record + keyWord + i]!;
       for (let i = 0; i < counterFields; i += 1) counts[entry * counterFields + i] = counters[(record >>> 1) + i]!;
     }
-    const { evictedBytes, evictedPackets } = this;
-    return { width, size, words, counters: counts, evictedBytes, evictedPackets };
   }
 
   private find(words: Uint32Array, offset: number, low: number): number {
@@ -341,12 +348,10 @@ export function mergeHeavyKeys(states: readonly HeavyKeysState[]): HeavyKeys {
 export function heaviest(state: HeavyKeysState, count: number): number[] {
   const { counters, size, width } = state;
   const uppers = new Float64Array(size);
-  for (let entry = 0; entry < size; entry += 1) {
-    uppers[entry] = counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
-  }
+  readUppers(counters, uppers);
   const threshold = size > count ? nthSmallest(uppers, size, size - count) : 0;
   const entries: number[] = [];
-  for (let entry = 0; entry < size; entry += 1) if (uppers[entry]! >= threshold) entries.push(entry);
+  pushAtLeast(uppers, threshold, entries);
   const upper = (entry: number) => uppers[entry]!;
   const bytes = new Uint8Array(state.words.buffer, state.words.byteOffset, state.words.byteLength);
   const keyBytes = width * 4;
@@ -359,4 +364,14 @@ export function heaviest(state: HeavyKeysState, count: number): number[] {
   };
   const packets = (entry: number) => counters[entry * counterFields + countedPackets]!;
   return entries.sort((a, b) => upper(b) - upper(a) || packets(b) - packets(a) || compareKeys(a, b)).slice(0, count);
+}
+
+function readUppers(counters: Float64Array, uppers: Float64Array): void {
+  for (let entry = 0; entry < uppers.length; entry += 1) {
+    uppers[entry] = counters[entry * counterFields]! + counters[entry * counterFields + errorBytes]!;
+  }
+}
+
+function pushAtLeast(uppers: Float64Array, threshold: number, entries: number[]): void {
+  for (let entry = 0; entry < uppers.length; entry += 1) if (uppers[entry]! >= threshold) entries.push(entry);
 }

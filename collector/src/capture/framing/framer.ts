@@ -185,7 +185,8 @@ export class CaptureFramer {
   private records(view: DataView, start: number, length: number, fileOffset: number, out: FrameTable): number {
     const state = this.state;
     const le = state.littleEndian;
-    const headerBytes = state.recordHeaderBytes;
+    // What comes out of the shared state is no machine integer unless it is said; `neededBytes` would change its kind by it.
+    const headerBytes = state.recordHeaderBytes | 0;
     const nanosecond = state.nanosecond;
     const fractionMax = nanosecond ? 999_999_999 : 999_999;
     const scale = nanosecond ? 1 : 1_000;
@@ -217,7 +218,7 @@ export class CaptureFramer {
       }
       const next = (data + captured) | 0;
       if (next > length) {
-        needed = next - at;
+        needed = (next - at) | 0;
         break;
       }
       let fraction = view.getInt32(at + 4, le);
