@@ -9,8 +9,10 @@ import type { Estimate } from './hyper-log-log.js';
 export interface DistinctState {
   log2Registers: number;
   registers: Uint8Array;
-  /** the hashes, high and low by turns, while the count is exact */
+  /** while the count is exact: the table of hashes, pairs (high, low); (0, 0) = free */
   exact: Uint32Array | undefined;
+  /** hashes in it */
+  size: number;
   exactMax: number;
 }
 
@@ -48,9 +50,10 @@ export class DistinctCounter {
   merge(state: DistinctState): void {
     this.sketch.merge(new HyperLogLog(state.log2Registers, state.registers));
     if (!state.exact) this.slots = undefined;
-    for (let i = 0; this.slots && state.exact && i < state.exact.length; i += 2) {
-      this.insert(state.exact[i]!, state.exact[i + 1]!);
-    }
+    else if (this.slots && this.size === 0 && state.size <= this.exactMax) {
+      this.slots = state.exact.slice();
+      this.size = state.size;
+    } else this.insertAll(state.exact);
   }
 
   bounds(): Estimate {
@@ -64,13 +67,16 @@ export class DistinctCounter {
   }
 
   state(): DistinctState {
-    let exact: Uint32Array | undefined;
-    if (this.slots) {
-      exact = new Uint32Array(this.size * 2);
-      copyUsed(this.slots, exact);
-    }
+    const { exactMax, size } = this;
     const { log2Registers, registers } = this.sketch;
-    return { log2Registers, registers: registers.slice(), exact, exactMax: this.exactMax };
+    return { log2Registers, registers: registers.slice(), exact: this.slots?.slice(), size, exactMax };
+  }
+
+  /** Insert what a table holds. */
+  private insertAll(table: Uint32Array): void {
+    for (let i = 0; i < table.length && this.slots; i += 2) {
+      if (table[i] !== 0 || table[i + 1] !== 0) this.insert(table[i]!, table[i + 1]!);
+    }
   }
 
   private insert(high: number, low: number): void {
@@ -96,17 +102,7 @@ export class DistinctCounter {
     const old = this.slots!;
     this.slots = new Uint32Array(old.length * 2);
     this.size = 0;
-    for (let i = 0; i < old.length; i += 2) if (old[i] !== 0 || old[i + 1] !== 0) this.insert(old[i]!, old[i + 1]!);
-  }
-}
-
-/** The pairs that are in use. */
-function copyUsed(slots: Uint32Array, exact: Uint32Array): void {
-  let at = 0;
-  for (let i = 0; i < slots.length; i += 2) {
-    if (slots[i] === 0 && slots[i + 1] === 0) continue;
-    exact[at++] = slots[i]!;
-    exact[at++] = slots[i + 1]!;
+    this.insertAll(old);
   }
 }
 

@@ -8,20 +8,15 @@
  * What is still gathered is handed on by `drain`: at each flush, and before a report.
  */
 import { hashResult, hashWords } from '../../sketch-math/index.js';
-import type { FlowTable } from '../flow-table/index.js';
+import type { DeltaColumns, DeltaSideColumns, FlowTable } from '../flow-table/index.js';
 
 /** Flows a block. 256: the columns (31 KiB) and the lines fetched for them fit the second-level cache. */
 export const deltaRows = 256;
 
 /** One side of the flows of a block: what it is, and what it sent. */
-export interface DeltaSide {
-  /** four words a row, the address bytes in network order */
-  readonly addresses: Uint32Array;
+export interface DeltaSide extends DeltaSideColumns {
   /** hash of the address, high and low half by turns */
   readonly hashes: Int32Array;
-  readonly ports: Uint16Array;
-  readonly bytes: Float64Array;
-  readonly packets: Float64Array;
 }
 
 const createSide = (): DeltaSide => ({
@@ -32,17 +27,15 @@ const createSide = (): DeltaSide => ({
   packets: new Float64Array(deltaRows),
 });
 
-export class FlowDeltas {
+export class FlowDeltas implements DeltaColumns {
   /** rows of the block, the first `count` are valid */
   count = 0;
   /** packets of the block */
   packets = 0;
   readonly client = createSide();
   readonly server = createSide();
-  /** start of the flow window the packets are of, seconds since the epoch; 0 without windows */
   readonly seconds = new Float64Array(deltaRows);
   readonly protocols = new Uint8Array(deltaRows);
-  /** 1 when the flow's packets had ports */
   readonly hasPorts = new Uint8Array(deltaRows);
   private readonly flowTable: FlowTable;
   private readonly consumers: ((deltas: FlowDeltas) => void)[] = [];
@@ -66,34 +59,17 @@ export class FlowDeltas {
   }
 
   private gather(flow: number): void {
-    const { flowTable, client, server, count: row } = this;
-    const clientPackets = flowTable.clientPackets(flow);
-    const serverPackets = flowTable.serverPackets(flow);
-    this.seconds[row] = flowTable.windowStart(flow);
-    this.protocols[row] = flowTable.protocol(flow);
-    this.hasPorts[row] = flowTable.hasPorts(flow) ? 1 : 0;
-    client.ports[row] = flowTable.clientPort(flow);
-    server.ports[row] = flowTable.serverPort(flow);
-    client.bytes[row] = flowTable.clientBytes(flow);
-    server.bytes[row] = flowTable.serverBytes(flow);
-    client.packets[row] = clientPackets;
-    server.packets[row] = serverPackets;
-    copyAddress(flowTable.hot, flowTable.clientAddressOffset(flow) >>> 2, client, row);
-    copyAddress(flowTable.hot, flowTable.serverAddressOffset(flow) >>> 2, server, row);
-    this.packets += clientPackets + serverPackets;
+    const row = this.count;
+    this.packets += this.flowTable.readDelta(flow, this, row);
+    hashAddress(this.client, row);
+    hashAddress(this.server, row);
     this.count = row + 1;
     if (this.count === deltaRows) this.drain();
   }
 }
 
-function copyAddress(words: Uint32Array, offset: number, side: DeltaSide, row: number): void {
-  const { addresses, hashes } = side;
-  const to = row << 2;
-  addresses[to] = words[offset]!;
-  addresses[to + 1] = words[offset + 1]!;
-  addresses[to + 2] = words[offset + 2]!;
-  addresses[to + 3] = words[offset + 3]!;
-  hashWords(words, offset, 4);
+function hashAddress({ addresses, hashes }: DeltaSide, row: number): void {
+  hashWords(addresses, row << 2, 4);
   hashes[row << 1] = hashResult[0]!;
   hashes[(row << 1) + 1] = hashResult[1]!;
 }

@@ -109,18 +109,23 @@ export interface CardinalityReport {
 
 const exactly = (count: number): Estimate => ({ estimate: count, lower: count, upper: count });
 
-/** How many ports were seen. */
+/** How many ports were seen; four at a time. */
 function countSeen(seen: Uint8Array): number {
+  const words = new Uint32Array(seen.buffer, seen.byteOffset, ports / 4);
   let count = 0;
-  for (let port = 0; port < seen.length; port += 1) count += seen[port]!;
+  for (let i = 0; i < words.length; i += 1) count += Math.imul(words[i]!, 0x01010101) >>> 24;
   return count;
 }
 
 /** Seen in any of the partitions. */
 function mergeSeen(parts: readonly Uint8Array[]): Uint8Array {
-  const merged = new Uint8Array(ports);
-  for (const part of parts) for (let port = 0; port < ports; port += 1) merged[port] = merged[port]! | part[port]!;
-  return merged;
+  const merged = new Uint32Array(ports / 4);
+  for (const part of parts) addSeen(merged, new Uint32Array(part.buffer, part.byteOffset, ports / 4));
+  return new Uint8Array(merged.buffer);
+}
+
+function addSeen(merged: Uint32Array, part: Uint32Array): void {
+  for (let i = 0; i < merged.length; i += 1) merged[i] = merged[i]! | part[i]!;
 }
 
 export const cardinalityTask = defineTask({
