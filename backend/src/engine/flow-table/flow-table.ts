@@ -727,7 +727,10 @@ export class FlowTable implements TcpRecords {
   }
 
   private move(capacity: number): void {
-    const most = Math.max(capacity, Math.min(this.limit + blockPackets, Math.max(reservedFlows, capacity * reservedGrowth)));
+    const most = Math.max(
+      capacity,
+      Math.min(this.limit + blockPackets, Math.max(reservedFlows, capacity * reservedGrowth)),
+    );
     this.hotBuffer = growableBuffer(capacity * hotWords * 4, most * hotWords * 4);
     this.coldBuffer = growableBuffer(capacity * coldWords * 4, most * coldWords * 4);
     this.applicationBuffer = growableBuffer(capacity, most);

@@ -184,8 +184,7 @@ export class PacketProcessor {
     if (count > this.selection.rows.length) this.selection = createSelection(batch, count);
     this.selection.batch = batch;
     this.process(this.selection, this.select(batch));
-    if (this.options.report && batch.outerCount > 0)
-      this.conversations.count(batch, this.owns ?? everything, false);
+    if (this.options.report && batch.outerCount > 0) this.conversations.count(batch, this.owns ?? everything, false);
     if (this.options.windows && count > 0) this.flowTable.expire(batch.timestampSeconds[count - 1]!);
   }
 

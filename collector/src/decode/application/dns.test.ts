@@ -162,7 +162,20 @@ describe('names read before', () => {
     const message = new DnsMessage();
     let seed = 7;
     const next = (below: number): number => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % below;
-    const labels = ['a', 'b', 'ab', 'ba', 'abc', 'www', 'mail', 'host-1', 'host-2', 'x'.repeat(15), 'x'.repeat(16), 'net'];
+    const labels = [
+      'a',
+      'b',
+      'ab',
+      'ba',
+      'abc',
+      'www',
+      'mail',
+      'host-1',
+      'host-2',
+      'x'.repeat(15),
+      'x'.repeat(16),
+      'net',
+    ];
     for (let round = 0; round < 20_000; round += 1) {
       const name = Array.from({ length: next(6) }, () => labels[next(labels.length)]!);
       const octets = name.flatMap((label) => [label.length, ...Buffer.from(label)]);
