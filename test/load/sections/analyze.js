@@ -160,6 +160,22 @@ async function check(file, counts) {
     .map(([name, ours, truth]) => `${name}: ${ours}, generated ${truth}`);
 }
 
+/**
+ * How often V8 threw code away that it had compiled, at most, in a few runs: some thirty times while it learns. Hundreds mean that
+ * something makes it do so again and again, which no test would show (docs/decisions/019-compiled-code-is-kept.md).
+ * @param {string} file
+ */
+function thrownAway(file) {
+  const counts = [1, 2, 3].map(() => {
+    const output = execFileSync(process.execPath, ['--trace-deopt', command, 'analyze', file, '--format', 'json'], {
+      maxBuffer: 256 << 20,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return output.toString('latin1').split('[bailout (').length - 1;
+  });
+  return Math.max(...counts);
+}
+
 /** @param {number} value */
 const seconds = (value) => value.toFixed(2);
 
@@ -180,6 +196,7 @@ async function compare(available, flows, port, options) {
         ? 'check: packets, bytes, protocols, conversations, DNS, HTTP and TLS equal what was generated'
         : `check: packets and bytes equal what was generated; DIFFERENT: ${differences.join('; ')}`,
     );
+    console.log(`compiled code thrown away: ${thrownAway(path)} times`);
   }
   const programs = [
     ...(options.peersOnly ? [] : [{ name: 'analyze', run: () => analyze(path), packets: () => undefined }]),
