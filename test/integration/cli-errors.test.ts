@@ -24,6 +24,7 @@ beforeAll(() => {
   mkdirSync(at('folder'));
   writeFileSync(at('text.pcap'), 'This is no capture, it is a text.\n');
   writeFileSync(at('empty.pcap'), '');
+  writeFileSync(at('large.pcap'), Buffer.alloc(25 << 20, 'This is large, and no capture.\n')); // threads are started for it
   writeFileSync(at('version.pcap'), Buffer.from('d4c3b2a1010009000000000000000000000004000100000000', 'hex'));
   writeFileSync(at('archive.pcap.xz'), Buffer.from('fd377a585a000004e6d6b446', 'hex'));
   writeFileSync(at('text.pcap.gz'), gzipSync('This is no capture either.\n'));
@@ -72,6 +73,8 @@ const inputs: Case[] = [
     code: 2,
     says: /text\.pcap: not a capture file: unknown magic 0x54686973 at byte 0; pcap/,
   },
+  { args: 'analyze $large.pcap', code: 2, says: /large\.pcap: not a capture file: unknown magic/ },
+  { args: 'analyze $text.pcap --workers 4', code: 2, says: /text\.pcap: not a capture file: unknown magic/ },
   { args: 'analyze $text.pcap.gz', code: 2, says: /text\.pcap\.gz: not a capture file: unknown magic/ },
   { args: 'analyze $archive.pcap.xz', code: 2, says: /xz-compressed: decompress it first \(xz -dc/ },
   { args: 'analyze $version.pcap', code: 2, says: /version 1\.9 at byte 4 is not supported .*: convert/ },
