@@ -24,7 +24,15 @@ export function analyzeThreads(workers?: number): AnalyzeThreads {
 /** Start the threads that the first file will want. */
 export function warmAnalyzeThreads([file]: readonly string[], wanted?: number): void {
   const { workers, inlineBytes: few } = analyzeThreads(wanted);
-  // What cannot be opened, or is no capture, is found out later.
-  const found = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false });
-  if (found?.isFile() && found.size > few) warmThreads(workers - 1);
+  if (file !== undefined && fileBytes(file) > few) warmThreads(workers - 1);
+}
+
+/** 0 for what is no file; what cannot be opened, or is no capture, is found out later. */
+function fileBytes(path: string): number {
+  try {
+    const found = statSync(path);
+    return found.isFile() ? found.size : 0;
+  } catch {
+    return 0;
+  }
 }

@@ -144,7 +144,7 @@ export class FlowTable implements TcpRecords {
   /** slots handed out so far; freed ones wait in `free` */
   private used = 0;
   private free = new Uint32Array(64);
-  /** memory that the table has grown out of: up to half of it, which V8 would keep until other garbage makes it look */
+  /** indexes that the table has grown out of, which V8 would keep until other garbage makes it look */
   private readonly outgrown: ArrayBufferLike[] = [];
   private freeCount = 0;
   private index = new Uint32Array(0);
@@ -332,10 +332,6 @@ export class FlowTable implements TcpRecords {
     return sent + answered;
   }
 
-  /** The flow's packets had ports. */
-  hasPorts(flow: number): boolean {
-    return (this.hot[flow * hotWords + meta]! & WithPorts) !== 0;
-  }
   /** Slots ever used; walk 0 .. slots - 1 and skip those that are not `inUse`. */
   get slots(): number {
     return this.used;
@@ -752,7 +748,7 @@ export class FlowTable implements TcpRecords {
 
   /**
    * An array that will not be read any more. Freeing the first one costs a thread all its compiled code, which rests on no array ever
-   * having lost its memory, and a check at each access from then on: a sixth of a run that only reports, so these leave it to V8.
+   * having lost its memory, and a check at each access from then on: an eighth of a run that only reports, so these leave it to V8.
    */
   private outgrow({ buffer }: Uint32Array): void {
     if (this.options.windowSeconds > 0) this.outgrown.push(buffer);

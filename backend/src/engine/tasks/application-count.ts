@@ -35,7 +35,7 @@ export class NameCounter {
    * @param slot a number that is mostly the same for the same name, and seldom for another; -1: there is none
    */
   addAgain(name: string, slot: number): void {
-    if (slot < 0) {
+    if (slot < 0 || name === '') {
       this.add(name);
       return;
     }

@@ -12,14 +12,14 @@ const wordsPerFlow = 5;
 
 export class PlainStretches {
   /** per flow: next byte of client and server, end of the body of client and server, seconds of the last packet */
-  private words = new Int32Array(1024 * wordsPerFlow);
+  private words = new Int32Array(wordsPerFlow);
   /** per flow: PlainMode of the client, of the server << 2, and `waiting` << 4 */
-  private modes = new Uint8Array(1024);
+  private modes = new Uint8Array(1);
 
   constructor() {
     // Made anew before anybody looks: V8 takes a field that was set once for a constant, and would throw all code that was compiled
     // for it away when the arrays grow for the first time.
-    this.grow(2048);
+    this.grow(1024);
   }
 
   /** Room for this flow. */

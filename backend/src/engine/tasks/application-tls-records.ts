@@ -26,11 +26,11 @@ const clientHello = 1;
 
 export class TlsRecords {
   /** per flow: next byte of client and server, next record header of client and server */
-  private words = new Int32Array(1024 * wordsPerFlow);
+  private words = new Int32Array(wordsPerFlow);
 
   constructor() {
     // Made anew before anybody looks: see PlainStretches.
-    this.grow(2048 * wordsPerFlow);
+    this.grow(1024 * wordsPerFlow);
   }
 
   /**

@@ -85,8 +85,8 @@ class DnsTask implements DnsListener {
   private readonly timeoutSeconds: number;
   private readonly pendingMax: number;
   private readonly names: NameCounter;
-  /** responses by code: twelve bits */
-  private readonly rcodes = new Float64Array(4_096);
+  /** responses by code (twelve bits); only with context.report */
+  private readonly rcodes: Float64Array;
   private queries = 0;
   private responses = 0;
   /** by flow and id, oldest first (a Map keeps the order of insertion) */
@@ -101,6 +101,7 @@ class DnsTask implements DnsListener {
     this.timeoutSeconds = options.timeout_seconds;
     this.pendingMax = options.pending_max;
     this.names = new NameCounter(options.names_max, context.report ? questionSlots : 0);
+    this.rcodes = new Float64Array(context.report ? 4_096 : 0);
   }
 
   dnsMessage(event: DnsEvent): void {
@@ -148,7 +149,7 @@ class DnsTask implements DnsListener {
   private rcodeCounts(): Record<string, number> {
     const counts: Record<string, number> = {};
     this.rcodes.forEach((count, rcode) => {
-      if (count > 0) counts[dnsRcodeName(rcode)] = count;
+      if (count > 0) counts[dnsRcodeName(rcode)] = (counts[dnsRcodeName(rcode)] ?? 0) + count;
     });
     return counts;
   }
