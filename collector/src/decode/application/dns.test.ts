@@ -190,6 +190,26 @@ describe('names read before', () => {
     }
   });
 
+  it('are told apart by their last octets when they share a slot', () => {
+    const message = new DnsMessage();
+    const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
+    const names = letters.flatMap((a) => letters.map((b) => `abcd.zone.x${a}${b}`));
+    for (const name of [...names, ...names]) {
+      const octets = name.split('.').flatMap((each) => [each.length, ...Buffer.from(each)]);
+      const bytes = Uint8Array.from([...header(0, 1, 0, 0, 0), ...octets, 0, 0, 1, 0, 1]);
+      message.parse(bytes, 0, bytes.length);
+      expect(message.name).toBe(name);
+    }
+  });
+
+  it('may end where their memory ends', () => {
+    const message = new DnsMessage();
+    for (let length = 1; length < 60; length += 1) {
+      const bytes = Uint8Array.from([...header(0, 1, 0, 0, 0), length, ...Buffer.alloc(length, 'x'), 0]);
+      expect(message.parse(bytes, 0, bytes.length)).toBe(DnsReason.Cut); // no type and class
+    }
+  });
+
   it('have the same slot when they come again, and none where a pointer is in them', () => {
     const message = new DnsMessage();
     const slots = ['one.example', 'two.example', 'one.example'].map((name) => {
